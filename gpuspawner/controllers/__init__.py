@@ -1,0 +1,1 @@
+"""Hands: they observe, ask a rule, and take the step."""

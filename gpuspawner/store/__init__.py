@@ -1,0 +1,1 @@
+"""The controller's memory: the only code that speaks to its database."""

@@ -1,0 +1,146 @@
+"""What the controller shows the hub: one view a claim, one card a size. Standard library only.
+
+Both sides use these classes, so the wire has one definition. Times are ISO 8601 in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from gpuspawner.language import Sentence
+from gpuspawner.model import Desired, Owner, Power, Reason, Specification, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One thing that happened in a start, as it was seen."""
+
+    at: datetime
+    stage: Stage
+    sentence: Sentence
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is sent."""
+        return {
+            "at": self.at.isoformat(),
+            "stage": self.stage.value,
+            "sentence": self.sentence.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Progress:
+        """What `to_json` wrote."""
+        return cls(
+            datetime.fromisoformat(data["at"]),
+            Stage(data["stage"]),
+            Sentence.from_json(data["sentence"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimView:
+    """A claim and its machine, as far as the hub may know.
+
+    `billed` is true while computing is billed or may be: a machine that is not off, or a request
+    whose answer has not been seen. `url` is where the hub and the proxy reach the server, once the
+    server has reported up. `history` is of this generation, oldest first.
+    """
+
+    name: str
+    owner: Owner
+    specification: Specification
+    desired: Desired
+    generation: int
+    desired_at: datetime
+    billed: bool
+    reason: Reason | None = None
+    because: Sentence | None = None
+    start_by: datetime | None = None
+    stage: Stage | None = None
+    url: str | None = None
+    power: Power | None = None
+    size: str | None = None
+    zone: str | None = None
+    history: tuple[Progress, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is sent."""
+        return {
+            "name": self.name,
+            "owner": {
+                "user_id": self.owner.user_id,
+                "user_name": self.owner.user_name,
+                "server_name": self.owner.server_name,
+            },
+            "specification": self.specification.to_json(),
+            "desired": self.desired.value,
+            "generation": self.generation,
+            "desired_at": self.desired_at.isoformat(),
+            "billed": self.billed,
+            "reason": self.reason.value if self.reason else None,
+            "because": self.because.to_json() if self.because else None,
+            "start_by": self.start_by.isoformat() if self.start_by else None,
+            "stage": self.stage.value if self.stage else None,
+            "url": self.url,
+            "power": self.power.value if self.power else None,
+            "size": self.size,
+            "zone": self.zone,
+            "history": [event.to_json() for event in self.history],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ClaimView:
+        """What `to_json` wrote. Unknown keys are ignored."""
+        return cls(
+            name=data["name"],
+            owner=Owner(
+                data["owner"]["user_id"], data["owner"]["user_name"], data["owner"]["server_name"]
+            ),
+            specification=Specification.from_json(data["specification"]),
+            desired=Desired(data["desired"]),
+            generation=data["generation"],
+            desired_at=datetime.fromisoformat(data["desired_at"]),
+            billed=data["billed"],
+            reason=Reason(data["reason"]) if data["reason"] else None,
+            because=Sentence.from_json(data["because"]) if data["because"] else None,
+            start_by=datetime.fromisoformat(data["start_by"]) if data["start_by"] else None,
+            stage=Stage(data["stage"]) if data["stage"] else None,
+            url=data["url"],
+            power=Power(data["power"]) if data["power"] else None,
+            size=data["size"],
+            zone=data["zone"],
+            history=tuple(Progress.from_json(event) for event in data["history"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SizeCard:
+    """A size as a student sees it, its zones taken together.
+
+    `price_micros` is millionths of `currency` per hour, of the cheapest zone. `available` is false
+    when every zone refused it in the last few minutes. `usual_start_seconds` is the median of what
+    recent starts took, None while there are none.
+    """
+
+    size: str
+    vcpus: int
+    memory_mib: int
+    gpu: str
+    gpus: int
+    gpu_memory_mib: int
+    price_micros: int
+    currency: str
+    available: bool
+    usual_start_seconds: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is sent."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> SizeCard:
+        """What `to_json` wrote. Unknown keys are ignored."""
+        return cls(**{name: data[name] for name in cls.__slots__})

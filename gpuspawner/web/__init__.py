@@ -1,0 +1,1 @@
+"""Faces: what the hub, the machines and people see of the controller."""

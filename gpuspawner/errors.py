@@ -43,7 +43,9 @@ class GpuspawnerError(Exception):
     retry: ClassVar[bool] = False
     reason: ClassVar[Reason] = Reason.UNAVAILABLE
     sentence: ClassVar[Sentence] = say(
-        _("Something went wrong on our side. Try again; if it happens again, tell your administrator.")
+        _(
+            "Something went wrong on our side. Try again; if it happens again, tell your administrator."
+        )
     )
 
     def __init__(self, detail: str = "", *, public: Sentence | None = None) -> None:
@@ -71,7 +73,9 @@ class GenerationMismatch(GpuspawnerError):
     """The wish has changed since the caller looked at it; a lost race is not retried."""
 
     code = "generation-mismatch"
-    sentence = say(_("The machine has been started again in the meantime. Look again before you stop it."))
+    sentence = say(
+        _("The machine has been started again in the meantime. Look again before you stop it.")
+    )
 
 
 class NotTheOwner(GpuspawnerError):
@@ -101,7 +105,9 @@ class ControllerUnavailable(GpuspawnerError):
     code = "controller-unavailable"
     retry = True
     sentence = say(
-        _("The service that runs the machines does not answer. Try again in a minute; your files are safe.")
+        _(
+            "The service that runs the machines does not answer. Try again in a minute; your files are safe."
+        )
     )
 
 
@@ -133,7 +139,9 @@ class CapacityError(ProviderError):
     retry = True
     reason = Reason.CAPACITY
     sentence = say(
-        _("The cloud has no free machine of this kind now. Try again in a few minutes, or pick another one.")
+        _(
+            "The cloud has no free machine of this kind now. Try again in a few minutes, or pick another one."
+        )
     )
 
 
@@ -155,7 +163,9 @@ class NotAuthorized(ProviderError):
 
     code = "not-authorized"
     reason = Reason.CONFIGURATION
-    sentence = say(_("The hub may not use the cloud account now. Your administrator must correct it."))
+    sentence = say(
+        _("The hub may not use the cloud account now. Your administrator must correct it.")
+    )
 
 
 class InvalidSpec(ProviderError):
@@ -164,7 +174,9 @@ class InvalidSpec(ProviderError):
     code = "invalid-spec"
     reason = Reason.CONFIGURATION
     sentence = say(
-        _("This machine is not set up correctly in the hub's configuration. Your administrator must correct it.")
+        _(
+            "This machine is not set up correctly in the hub's configuration. Your administrator must correct it."
+        )
     )
 
 

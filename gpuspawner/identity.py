@@ -8,6 +8,7 @@ Standard library only.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import os
@@ -56,7 +57,11 @@ class Identity:
     def intent_of(self, ticket: str) -> str | None:
         """The intent that `ticket` was made for, or None when it is not one of ours."""
         intent_id, _, _ = ticket.partition(".")
-        return intent_id if hmac.compare_digest(ticket.encode(), self.ticket(intent_id).encode()) else None
+        return (
+            intent_id
+            if hmac.compare_digest(ticket.encode(), self.ticket(intent_id).encode())
+            else None
+        )
 
     def _derive(self, purpose: str) -> bytes:
         return hmac.new(self._secret, f"gpuspawner 1 {purpose}".encode(), hashlib.sha256).digest()
@@ -78,7 +83,9 @@ def load(path: Path) -> Identity:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"the secret file {path} cannot be used: {error}") from error
     if mode & 0o077:
-        raise ConfigurationError(f"the secret file {path} can be read by others: run 'chmod 600 {path}'")
+        raise ConfigurationError(
+            f"the secret file {path} can be read by others: run 'chmod 600 {path}'"
+        )
     try:
         secret = bytes.fromhex(text)
     except ValueError:
@@ -101,9 +108,7 @@ def _make(path: Path) -> None:
             file.write(secrets.token_hex(_BYTES) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        try:
+        with contextlib.suppress(FileExistsError):
             os.link(draft, path)
-        except FileExistsError:
-            pass
     finally:
         draft.unlink()

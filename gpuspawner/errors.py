@@ -8,6 +8,11 @@
     ├── SpecificationRefused    outside what the admin allows: tell the student
     ├── ControllerUnavailable   nobody answers: try again later, start nothing
     ├── NotTheLeader            another controller holds the lock: stand by
+    ├── MachineUnknown          not a machine of this hub: it switches itself off
+    ├── KeyConflict             the machine has registered another key: somebody copied its ticket
+    ├── NotWanted               no session of this machine is wanted: it waits to be switched off
+    ├── TicketExpired           the start that a ticket was made for is over
+    ├── NotAllowed              this person may not do that
     └── ProviderError           the cloud said no
         ├── MachineNotFound     nothing of it is left (or the listing does not show it yet)
         ├── CapacityError       not here, not now: try the next placement
@@ -117,6 +122,47 @@ class NotTheLeader(GpuspawnerError):
     code = "not-the-leader"
     retry = True
     sentence = ControllerUnavailable.sentence
+
+
+class MachineUnknown(GpuspawnerError):
+    """The token or ticket is not of a machine of this hub."""
+
+    code = "machine-unknown"
+    sentence = say(
+        _("This hub does not know the machine, so the machine switches itself off. Start it again.")
+    )
+
+
+class KeyConflict(GpuspawnerError):
+    """Another key is registered for this machine already; it is never replaced."""
+
+    code = "key-conflict"
+    sentence = say(
+        _(
+            "Another program has spoken for this machine already. Delete the machine and start a new one."
+        )
+    )
+
+
+class NotWanted(GpuspawnerError):
+    """No session of this machine is wanted now."""
+
+    code = "not-wanted"
+    sentence = say(_("This machine is not wanted now. Start it from the hub's home page."))
+
+
+class TicketExpired(GpuspawnerError):
+    """The start that the ticket was made for is over."""
+
+    code = "ticket-expired"
+    sentence = say(_("The start of this machine is over. Start it again from the hub's home page."))
+
+
+class NotAllowed(GpuspawnerError):
+    """This person may not do that."""
+
+    code = "not-allowed"
+    sentence = say(_("You may not do this. Ask your teacher or administrator."))
 
 
 class ProviderError(GpuspawnerError):

@@ -50,6 +50,11 @@ class Identity:
         """32 bytes, URL-safe base64: a key for `cryptography.fernet.Fernet`."""
         return base64.urlsafe_b64encode(self._derive("encryption"))
 
+    @property
+    def cookie_secret(self) -> bytes:
+        """What signs the cookies of the controller's pages."""
+        return self._derive("cookies")
+
     def ticket(self, intent_id: str) -> str:
         """The one-time ticket of a machine: constant for its intent, so a replay is identical."""
         return f"{intent_id}.{self._derive('ticket ' + intent_id).hex()}"
@@ -62,6 +67,10 @@ class Identity:
             if hmac.compare_digest(ticket.encode(), self.ticket(intent_id).encode())
             else None
         )
+
+    def machine_id(self, intent_id: str, key_hash: str) -> str:
+        """The id of the machine that registered a key with this SHA-256 for this intent."""
+        return f"{intent_id}.{self._derive(f'machine {intent_id} {key_hash}').hex()}"
 
     def _derive(self, purpose: str) -> bytes:
         return hmac.new(self._secret, f"gpuspawner 1 {purpose}".encode(), hashlib.sha256).digest()

@@ -162,7 +162,7 @@ class Claim:
     `desired_at` is when the wish was last written, `start_by` when a start that is not up yet is
     given up. `machine_id` is the machine the claim names; another one with the claim's tag is an
     accident. `up_at`, `saved_at` and `heartbeat_at` are what the agent reported for *this*
-    generation.
+    generation. `port` is where the single-user server listens.
     """
 
     name: str
@@ -178,6 +178,7 @@ class Claim:
     up_at: datetime | None = None
     saved_at: datetime | None = None
     heartbeat_at: datetime | None = None
+    port: int = 8888
 
 
 class IntentState(str, enum.Enum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from gpuspawner.language import Sentence
@@ -51,7 +52,8 @@ class ClaimPlan:
         power = machine.power if machine else (Power.FRAGMENT if fragments else None)
         action = TABLE[self._wish(), power]
         steps = self._take(action, machine, homes, fragments, others=bool(extra))
-        return [step for step in (*steps, *extra) if step.action is not Action.NOTHING]
+        steps = [step for step in (*steps, *extra) if step.action is not Action.NOTHING]
+        return steps + self._release(machine, steps)
 
     # -- what must be settled before the table can be read
 
@@ -85,6 +87,13 @@ class ClaimPlan:
             action = Action.STOP if machine.power in BILLED else Action.NOTHING
             extra.append(self._step(action, machine=machine, because=because))
         return ours, extra
+
+    def _release(self, machine: Machine | None, steps: list[Step]) -> list[Step]:
+        """A machine that is known to be gone is named no longer, or it would be missed for ever."""
+        settles = {step.action for step in steps} & {Action.CREATE, Action.FORGET}
+        if machine or settles or not self.claim.machine_id or self.intent or not self._gone():
+            return []
+        return [replace(self._step(Action.RELEASE), machine_id=self.claim.machine_id)]
 
     def _wish(self) -> Wish:
         if self.claim.desired is Desired.RUNNING:

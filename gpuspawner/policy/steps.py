@@ -68,6 +68,8 @@ class Step:
     intent: Intent | None = None
     fragment: Fragment | None = None
     generation: int | None = None
+    machine_id: str | None = None
+    """For `RELEASE`: the machine that the claim names and that is gone."""
 
 
 @dataclass(frozen=True, slots=True)

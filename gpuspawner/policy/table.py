@@ -32,6 +32,7 @@ class Action(str, enum.Enum):
     ACCEPT = "accept"
     ABANDON = "abandon"
     ADOPT = "adopt"
+    RELEASE = "release"
 
 
 _P, _A, _N = Power, Action, Action.NOTHING

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gpuspawner.clock import Clock
-from gpuspawner.errors import CapacityError, MachineNotFound, QuotaExceeded, WrongState
+from gpuspawner.errors import CapacityError, InvalidSpec, MachineNotFound, QuotaExceeded, WrongState
 from gpuspawner.model import Fragment, Home, Machine, Offering, Placement, Power
 from gpuspawner.providers.base import HomeRequest, MachineRequest
 
@@ -177,6 +177,85 @@ class FakeCloud:
         """Begin to delete a machine, whatever it is doing."""
         if vm.machine.power is not Power.DELETING:
             vm.become_later(Power.DELETING, None, self.later(self.delays.deleting), because)
+
+    def create(self, hub_id: str, request: MachineRequest) -> Machine:
+        """Create a machine, or find the one that this intent made, whatever became of it.
+
+        Raises:
+            InvalidSpec: the intent was used for another request, or there is no such placement.
+            CapacityError, QuotaExceeded: there is no room.
+        """
+        for vm in self.vms.values():
+            if vm.request.intent == request.intent:
+                if vm.request != request:
+                    raise InvalidSpec(f"intent {request.intent} was used for another request")
+                return vm.machine
+        if all(o.placement != request.placement for o in self.offered):
+            raise InvalidSpec(f"{request.placement} is not offered")
+        self.room(request.placement)
+        number, now = next(self.numbers), self.clock.now()
+        machine = Machine(
+            id=f"vm-{number:04d}",
+            power=Power.PENDING,
+            placement=request.placement,
+            image=request.image,
+            created_at=now,
+            claim=request.claim,
+            intent=request.intent,
+            owner_id=request.owner_id,
+            address=f"10.0.{number // 250}.{number % 250 + 4}",
+            powered_at=now,
+        )
+        due = self.later(self.delays.pending)
+        vm = VM(hub_id, request, machine, due, Power.RUNNING)
+        self.vms[machine.id] = vm
+        return machine
+
+    def create_home(self, hub_id: str, request: HomeRequest) -> Home:
+        """Create a home, or find the one that this token made.
+
+        Raises:
+            InvalidSpec: the token was used for another request.
+        """
+        for disk in self.disks.values():
+            if disk.request.token == request.token:
+                if disk.request != request:
+                    raise InvalidSpec(f"token {request.token} was used for another request")
+                return disk.home
+        id_ = f"disk-{next(self.numbers):04d}"
+        home = Home(
+            id=id_,
+            region=request.region,
+            zone=request.zone,
+            size_gib=request.size_gib,
+            created_at=self.clock.now(),
+            claim=request.claim,
+            owner_id=request.owner_id,
+            device=f"/dev/disk/by-id/{id_}",
+            ready=False,
+        )
+        due = self.later(self.delays.home)
+        self.disks[id_] = Disk(hub_id, request, home, due)
+        return home
+
+    def attach(self, disk: Disk, machine: Machine) -> None:
+        """Attach a home to a machine.
+
+        Raises:
+            InvalidSpec: they are in different zones.
+            WrongState: the machine is between two states, or the home is not free.
+        """
+        if disk.home.machine_id == machine.id:
+            return
+        if disk.home.zone != machine.placement.zone:
+            raise InvalidSpec(
+                f"{disk.home.id} is in {disk.home.zone}, not {machine.placement.zone}"
+            )
+        if disk.home.machine_id is not None or not disk.home.ready:
+            raise WrongState(f"{disk.home.id} is not free")
+        if machine.power not in {Power.RUNNING, Power.STOPPED}:
+            raise WrongState(f"{machine.id} is {machine.power.value}")
+        disk.home = replace(disk.home, machine_id=machine.id)
 
     def _vanish(self, vm: VM) -> None:
         vm.gone, vm.due = True, None

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from gpuspawner.clock import Clock
-from gpuspawner.errors import InvalidSpec, MachineNotFound, ProviderError, WrongState
-from gpuspawner.model import Fragment, Home, Machine, Offering, Placement, Power, World
+from gpuspawner.errors import ProviderError, WrongState
+from gpuspawner.model import Fragment, Home, Machine, Offering, Placement, World
 from gpuspawner.providers.base import Finding, HomeRequest, MachineRequest, Quota, Severity
-from gpuspawner.testing.cloud import VM, Delays, Disk, FakeCloud
+from gpuspawner.testing.cloud import VM, Delays, FakeCloud
 
 T = TypeVar("T")
 
@@ -147,7 +147,7 @@ class FakeProvider:
 
     async def create(self, request: MachineRequest) -> Machine:
         """Create a machine, or find the one that this intent made."""
-        return await self._do("create", (request,), lambda: self._create(request))
+        return await self._do("create", (request,), lambda: self.cloud.create(self.hub_id, request))
 
     async def start(self, ids: Collection[str], size: str) -> Mapping[str, ProviderError]:
         """Start machines, each by itself."""
@@ -164,7 +164,9 @@ class FakeProvider:
 
     async def create_home(self, request: HomeRequest) -> Home:
         """Create a home, or find the one that this token made."""
-        return await self._do("create_home", (request,), lambda: self._create_home(request))
+        return await self._do(
+            "create_home", (request,), lambda: self.cloud.create_home(self.hub_id, request)
+        )
 
     async def attach_home(self, home_id: str, machine_id: str) -> None:
         """Attach a home."""
@@ -223,9 +225,8 @@ class FakeProvider:
 
         def all_of_them() -> None:
             for id_ in ids:
-                try:
-                    effect(self.cloud.vm(id_, self.hub_id))
-                except ProviderError as error:
+                error = self._error_of(effect, id_)
+                if error is not None:
                     errors[id_] = error
 
         try:
@@ -234,32 +235,12 @@ class FakeProvider:
             return dict.fromkeys(ids, error)
         return errors
 
-    def _create(self, request: MachineRequest) -> Machine:
-        for vm in self.cloud.vms.values():
-            if vm.request.intent == request.intent:
-                if vm.request != request:
-                    raise InvalidSpec(f"intent {request.intent} was used for another request")
-                return vm.machine
-        if all(o.placement != request.placement for o in self.cloud.offered):
-            raise InvalidSpec(f"{request.placement} is not offered")
-        self.cloud.room(request.placement)
-        number, now = next(self.cloud.numbers), self.clock.now()
-        machine = Machine(
-            id=f"vm-{number:04d}",
-            power=Power.PENDING,
-            placement=request.placement,
-            image=request.image,
-            created_at=now,
-            claim=request.claim,
-            intent=request.intent,
-            owner_id=request.owner_id,
-            address=f"10.0.{number // 250}.{number % 250 + 4}",
-            powered_at=now,
-        )
-        due = self.cloud.later(self.cloud.delays.pending)
-        vm = VM(self.hub_id, request, machine, due, Power.RUNNING)
-        self.cloud.vms[machine.id] = vm
-        return machine
+    def _error_of(self, effect: Callable[[VM], None], id_: str) -> ProviderError | None:
+        try:
+            effect(self.cloud.vm(id_, self.hub_id))
+        except ProviderError as error:
+            return error
+        return None
 
     def _delete(self, id: str) -> None:  # noqa: A002
         hub_id, _ = self.cloud.fragments.get(id, (None, None))
@@ -268,40 +249,9 @@ class FakeProvider:
             return
         self.cloud.delete(self.cloud.vm(id, self.hub_id), "Client.UserInitiatedShutdown")
 
-    def _create_home(self, request: HomeRequest) -> Home:
-        for disk in self.cloud.disks.values():
-            if disk.request.token == request.token:
-                if disk.request != request:
-                    raise InvalidSpec(f"token {request.token} was used for another request")
-                return disk.home
-        id_ = f"disk-{next(self.cloud.numbers):04d}"
-        home = Home(
-            id=id_,
-            region=request.region,
-            zone=request.zone,
-            size_gib=request.size_gib,
-            created_at=self.clock.now(),
-            claim=request.claim,
-            owner_id=request.owner_id,
-            device=f"/dev/disk/by-id/{id_}",
-            ready=False,
-        )
-        due = self.cloud.later(self.cloud.delays.home)
-        self.cloud.disks[id_] = Disk(self.hub_id, request, home, due)
-        return home
-
     def _attach(self, home_id: str, machine_id: str) -> None:
-        disk = self.cloud.disk(home_id, self.hub_id)
-        machine = self.cloud.vm(machine_id, self.hub_id).machine
-        if disk.home.machine_id == machine_id:
-            return
-        if disk.home.zone != machine.placement.zone:
-            raise InvalidSpec(f"{home_id} is in {disk.home.zone}, not {machine.placement.zone}")
-        if disk.home.machine_id is not None or not disk.home.ready:
-            raise WrongState(f"{home_id} is not free")
-        if machine.power not in {Power.RUNNING, Power.STOPPED}:
-            raise WrongState(f"{machine_id} is {machine.power.value}")
-        disk.home = replace(disk.home, machine_id=machine_id)
+        disk, vm = self.cloud.disk(home_id, self.hub_id), self.cloud.vm(machine_id, self.hub_id)
+        self.cloud.attach(disk, vm.machine)
 
     def _delete_home(self, home_id: str) -> None:
         if self.cloud.disk(home_id, self.hub_id).home.machine_id is not None:
@@ -315,7 +265,9 @@ class FakeProvider:
     def _list(self) -> World:
         mine = [vm for vm in self.cloud.vms.values() if vm.hub_id == self.hub_id]
         disks = [disk for disk in self.cloud.disks.values() if disk.hub_id == self.hub_id]
-        left = [fragment for hub_id, fragment in self.cloud.fragments.values() if hub_id == self.hub_id]
+        left = [
+            fragment for hub_id, fragment in self.cloud.fragments.values() if hub_id == self.hub_id
+        ]
         return World(
             listed_at=self.clock.now(),
             machines=tuple(

@@ -44,7 +44,9 @@ def known(*claims, **more) -> Known:
 
 def one_step(known_, world_, now=NOON):
     """The only step of the plan, or None."""
-    steps = plan(known_, world_, now).steps
+    steps = [
+        step for step in plan(known_, world_, now).steps if step.action is not Action.RELEASE
+    ]
     assert len(steps) <= 1, steps
     return steps[0] if steps else None
 
@@ -131,6 +133,15 @@ def test_a_listing_that_shows_the_machine_again_wipes_the_count_out():
     before = {CLAIM: Absence(NOON - seconds(500), 9)}
     seen = plan(known(WISHES[Wish.UP], absences=before), world(machine()), NOON)
     assert seen.absences == {}
+
+
+def test_a_machine_known_to_be_gone_is_no_longer_named():
+    steps = plan(known(WISHES[Wish.STOPPED]), world(gone=frozenset({"i-1"})), NOON).steps
+    assert [(step.action, step.machine_id) for step in steps] == [(Action.RELEASE, "i-1")]
+
+
+def test_a_machine_that_is_only_missing_is_still_named():
+    assert plan(known(WISHES[Wish.STOPPED]), world(), NOON).steps == ()
 
 
 # -- intents

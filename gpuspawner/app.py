@@ -1,0 +1,262 @@
+"""The controller process: builds the parts, holds the lock, runs until it is told to stop.
+
+Only the holder of the database's lock touches the cloud. Another controller stands by, answers
+`health` with `standby` and takes over when the lock is given up. A lock that is lost ends the
+process: whoever started it starts it again, and it stands by.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tornado.httpserver import HTTPServer
+from tornado.web import Application
+
+from gpuspawner import identity as identities
+from gpuspawner import settings
+from gpuspawner.clock import Clock, SystemClock
+from gpuspawner.controllers.hands import Hands
+from gpuspawner.controllers.loop import Loop
+from gpuspawner.controllers.reconciler import Reconciler
+from gpuspawner.errors import ConfigurationError, NotTheLeader
+from gpuspawner.identity import Identity
+from gpuspawner.providers.base import Provider
+from gpuspawner.store.database import Database
+from gpuspawner.store.lock import Lock
+from gpuspawner.store.seen import Seen
+from gpuspawner.web.application import API, SERVICE_PREFIX, application, standby
+from gpuspawner.web.board import Board
+from gpuspawner.web.services import Services
+
+_log = logging.getLogger(__name__)
+
+_LOCK_SECONDS = 2.0
+_PARENT_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that the configuration file says, checked."""
+
+    controller: settings.ControllerRecord
+    agent: settings.AgentRecord
+    aws: settings.AWSRecord | None
+    identity: Identity
+
+    @classmethod
+    def load(cls, path: Path) -> Settings:
+        """Read a hub's configuration file.
+
+        Raises:
+            ConfigurationError: it has a mistake, which is named.
+        """
+        config = settings.load(path)
+        unknown = settings.unknown(config)
+        if unknown:
+            raise ConfigurationError(f"{path} sets what does not exist: {', '.join(unknown)}")
+        controller = settings.Controller(config=config).record(beside=path.resolve().parent)
+        return cls(
+            controller,
+            settings.Agent(config=config).record(),
+            settings.AWS(config=config).record() if controller.provider == "aws" else None,
+            identities.load(controller.secret_file),
+        )
+
+
+class Controller:
+    """The parts of one controller, and the tasks that keep them going."""
+
+    def __init__(
+        self,
+        loaded: Settings,
+        provider: Provider,
+        database: Database,
+        clock: Clock,
+        leads: Callable[[], bool] = lambda: True,
+    ) -> None:
+        record = loaded.controller
+        seen = Seen(record.capacity_memory, record.quota_memory)
+        hands = Hands(
+            provider,
+            database,
+            loaded.identity,
+            seen,
+            clock,
+            agent_url=f"{record.public_url.rstrip('/')}{SERVICE_PREFIX}{API}/agent",
+            ca=Path(record.ca_file).read_text(encoding="ascii") if record.ca_file else "",
+        )
+        self._reconciler = Reconciler(provider, database, hands, seen, clock, record, leads=leads)
+        self.board = Board(database, seen, clock)
+        self.services = Services(
+            database, self.board, provider, loaded.identity, clock, record, loaded.agent
+        )
+        self._loop = Loop(self.tick, clock, gap=min(record.fast_interval, timedelta(seconds=1)))
+        self._stale = asyncio.Event()
+        self._clock = clock
+        database.on_change(self._changed)
+
+    async def tick(self) -> datetime:
+        """One pass, and what people see of it."""
+        try:
+            return await self._reconciler.tick()
+        finally:
+            await self.board.refresh()
+
+    async def run(self) -> None:
+        """Reconcile and keep the board current, until cancelled or the lock is lost."""
+        await self.board.refresh()
+        tasks = [
+            asyncio.create_task(self._loop.run(), name="reconcile"),
+            asyncio.create_task(self._refresh(), name="board"),
+        ]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _changed(self) -> None:
+        self._loop.wake()
+        self._stale.set()
+
+    async def _refresh(self) -> None:
+        """The board follows the database, but not each of many changes on its own."""
+        while True:
+            await self._stale.wait()
+            self._stale.clear()
+            await self.board.refresh()
+            await self._clock.sleep(0.1)
+
+
+def make_provider(loaded: Settings, clock: Clock) -> Provider:
+    """The provider that the configuration names; its SDK is imported only now.
+
+    Raises:
+        ConfigurationError: the SDK is not installed.
+    """
+    try:
+        from gpuspawner.providers.aws import AWSProvider  # noqa: PLC0415 - needs the extra `aws`
+    except ImportError as error:
+        raise ConfigurationError(
+            "the AWS SDK is not installed: run 'pip install gpuspawner[aws]'"
+        ) from error
+    assert loaded.aws
+    return AWSProvider(loaded.aws, loaded.identity.hub_id, clock)
+
+
+async def serve(path: Path) -> None:
+    """Run a controller with a configuration file until SIGTERM, SIGINT or the end of its parent.
+
+    Raises:
+        ConfigurationError: the configuration has a mistake.
+        NotTheLeader: the lock was lost.
+    """
+    loaded = Settings.load(path)
+    record, clock = loaded.controller, SystemClock()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    watch = asyncio.create_task(_watch_parent(stop, clock, enabled=record.stop_with_parent))
+    database = Database(record.database_url, loaded.identity.encryption_key)
+    provider = make_provider(loaded, clock)
+    lock = database.lock()
+    prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", SERVICE_PREFIX)
+    os.environ.setdefault("JUPYTERHUB_API_TOKEN", loaded.identity.service_token)
+    try:
+        if await _lead(lock, record, stop, clock, prefix):
+            await asyncio.to_thread(database.migrate)
+            controller = Controller(loaded, provider, database, clock, lambda: not lock.lost())
+            with _listening(application(controller.services, prefix), record.bind_url):
+                await _until(stop, controller.run())
+    finally:
+        watch.cancel()
+        await provider.close()
+        await asyncio.to_thread(database.close)
+        lock.release()
+
+
+async def _lead(
+    lock: Lock, record: settings.ControllerRecord, stop: asyncio.Event, clock: Clock, prefix: str
+) -> bool:
+    """Wait for the lock, answering that we stand by. False when we were told to stop."""
+    if await asyncio.to_thread(lock.acquire):
+        return True
+    _log.info("another controller holds the lock; this one stands by")
+    with _listening(standby(prefix), record.bind_url, shared=True):
+        while not stop.is_set():
+            if await asyncio.to_thread(lock.acquire):
+                _log.info("the lock is free; this controller takes over")
+                return True
+            await clock.sleep(_LOCK_SECONDS)
+    return False
+
+
+async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Run `work` until it ends or `stop` is set; an error of `work` is raised."""
+    task = asyncio.create_task(work)
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+    finally:
+        for one in (task, stopping):
+            one.cancel()
+        await asyncio.gather(task, stopping, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def _listening(app: Application, url: str, *, shared: bool = False) -> Iterator[None]:
+    """Answer at `url`. A standby whose address is taken by the leader on this host stays silent."""
+    parts = urlsplit(url)
+    server = HTTPServer(app, xheaders=True, max_body_size=1024 * 1024)
+    try:
+        server.listen(parts.port or 80, parts.hostname or "127.0.0.1")
+    except OSError as error:
+        if not shared:
+            raise ConfigurationError(f"c.Controller.bind_url {url}: {error}") from error
+    try:
+        yield
+    finally:
+        server.stop()
+
+
+async def _watch_parent(stop: asyncio.Event, clock: Clock, *, enabled: bool) -> None:
+    """A managed controller ends with the hub: a killed hub leaves its services alive otherwise."""
+    if not enabled or "JUPYTERHUB_SERVICE_NAME" not in os.environ:
+        return
+    parent = os.getppid()
+    while os.getppid() == parent:
+        await clock.sleep(_PARENT_SECONDS)
+    _log.warning("the hub that started this controller is gone")
+    stop.set()
+
+
+def main(path: Path, *, verbose: bool = False) -> int:
+    """Run the controller; 0 when it was told to stop, else what systemd should restart."""
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="[%(levelname).1s %(asctime)s %(name)s] %(message)s",
+    )
+    for noisy in ("botocore", "boto3", "urllib3", "asyncio", "tornado.access"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        asyncio.run(serve(path))
+    except ConfigurationError as error:
+        _log.critical("%s", error.detail)
+        return 2
+    except NotTheLeader as error:
+        _log.critical("%s", error.detail)
+        return 3
+    return 0

@@ -1,0 +1,151 @@
+"""Look, plan, act; again and again. The only code that changes anything in the cloud.
+
+One pass lists the cloud, then reads the claims (in this order: `gpuspawner.policy.plan` says why),
+makes the plan, and hands its steps to `Hands`. A listing that fails or is not complete is no
+listing, and without a listing there is no plan.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from gpuspawner.clock import Clock
+from gpuspawner.controllers.hands import Hands
+from gpuspawner.errors import NotTheLeader, ProviderError, Throttled
+from gpuspawner.language import Sentence
+from gpuspawner.model import Claim, Desired, Home, Machine, Power, Stage, World
+from gpuspawner.policy import progress
+from gpuspawner.policy.plan import Known, Limits, Plan, plan
+from gpuspawner.providers.base import Provider
+from gpuspawner.settings import ControllerRecord
+from gpuspawner.store import claims, events
+from gpuspawner.store.database import Database
+from gpuspawner.store.seen import Seen
+
+_log = logging.getLogger(__name__)
+
+_MOVING = frozenset({Power.PENDING, Power.STOPPING, Power.DELETING, Power.HALTED})
+_OFFERINGS_FRESH = timedelta(hours=1)
+
+
+class Reconciler:
+    """Brings the world to the wish, one step of each claim a pass."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        database: Database,
+        hands: Hands,
+        seen: Seen,
+        clock: Clock,
+        record: ControllerRecord,
+        *,
+        leads: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._provider, self._database, self._hands = provider, database, hands
+        self._seen, self._clock, self._record = seen, clock, record
+        self._leads = leads
+        self._limits = Limits(orphan_grace=record.orphan_grace, save=record.save_timeout)
+        self._offered_at: datetime | None = None
+        self._alarms: frozenset[Sentence] = frozenset()
+
+    async def tick(self) -> datetime:
+        """One pass. Returns when the next one is due at the latest.
+
+        Raises:
+            NotTheLeader: another controller holds the lock; nothing was done.
+        """
+        if not self._leads():
+            raise NotTheLeader("the lock of the database was lost")
+        try:
+            await self._offerings()
+            world = await self._provider.list()
+        except ProviderError as error:
+            return self._without_listing(error)
+        self._seen.problems.pop("", None)
+        known = await self._database.run(self._read)
+        made = plan(known, world, self._clock.now(), self._limits)
+        self._seen.world, self._seen.absences = world, made.absences
+        self._tell(made)
+        await self._note_progress(known, world)
+        if not self._leads():
+            raise NotTheLeader("the lock of the database was lost")
+        retry_soon = await self._hands.take(made.steps)
+        return self._next(known, world, made, retry_soon=retry_soon)
+
+    async def _offerings(self) -> None:
+        now = self._clock.now()
+        if self._offered_at is None or now - self._offered_at > _OFFERINGS_FRESH:
+            self._seen.offered = await self._provider.offerings()
+            self._offered_at = now
+
+    def _without_listing(self, error: ProviderError) -> datetime:
+        self._seen.problems[""] = f"{error.code}: {error.detail}"
+        _log.warning("no listing of the cloud, so no plan: %s: %s", error.code, error.detail)
+        wait = self._record.fast_interval * 3
+        if isinstance(error, Throttled):
+            wait = max(wait, timedelta(seconds=error.retry_after))
+        return self._clock.now() + wait
+
+    def _read(self, connection: Connection) -> Known:
+        intents = claims.open_intents(connection)
+        return Known(
+            claims=tuple(claims.all_claims(connection)),
+            intents={intent.claim: intent for intent in intents},
+            grants=claims.home_grants(connection),
+            offerings=self._seen.offered,
+            refusals=self._seen.refusals,
+            absences=self._seen.absences,
+        )
+
+    def _tell(self, made: Plan) -> None:
+        """Say each alarm once, when it begins."""
+        alarms = frozenset(made.alarms)
+        for alarm in alarms - self._alarms:
+            _log.error("%s", alarm)
+        self._alarms = alarms
+
+    async def _note_progress(self, known: Known, world: World) -> None:
+        machines = {machine.id: machine for machine in world.machines}
+        homes = {home.machine_id: home for home in world.homes}
+        noted = [
+            (claim, seen)
+            for claim in known.claims
+            if (seen := _progress(claim, machines, homes)) is not None
+        ]
+        if noted:
+            await self._database.run(_record, noted, self._clock.now())
+
+    def _next(self, known: Known, world: World, made: Plan, *, retry_soon: bool) -> datetime:
+        now = self._clock.now()
+        moves = (
+            retry_soon
+            or bool(made.steps)
+            or bool(made.absences)
+            or any(machine.power in _MOVING for machine in world.machines)
+            or any(
+                claim.desired is Desired.DELETED
+                or (claim.desired is Desired.RUNNING and claim.up_at is None)
+                for claim in known.claims
+            )
+        )
+        due = now + (self._record.fast_interval if moves else self._record.slow_interval)
+        return min(due, made.look_again_at) if made.look_again_at else due
+
+
+def _progress(
+    claim: Claim, machines: dict[str, Machine], homes: dict[str | None, Home]
+) -> tuple[Stage, Sentence] | None:
+    machine = machines.get(claim.machine_id or "")
+    return progress.seen(claim, machine, homes.get(machine.id) if machine else None)
+
+
+def _record(
+    connection: Connection, noted: list[tuple[Claim, tuple[Stage, Sentence]]], now: datetime
+) -> None:
+    for claim, (stage, sentence) in noted:
+        events.record(connection, claim.name, claim.generation, stage, sentence, now)

@@ -1,0 +1,54 @@
+"""What an admin writes, and the frozen records that the rest is handed.
+
+Each class is configured in the hub's own `jupyterhub_config.py` (`c.Controller.…`, `c.AWS.…`,
+`c.Agent.…`) and read by the controller only. Contradictions are refused at start, by name.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from traitlets.config import Config, PyFileConfigLoader
+
+from gpuspawner.errors import ConfigurationError
+from gpuspawner.settings.agent import Agent, AgentRecord
+from gpuspawner.settings.aws import AWS, AWSRecord
+from gpuspawner.settings.controller import Controller, ControllerRecord
+
+__all__ = [
+    "AWS",
+    "AWSRecord",
+    "Agent",
+    "AgentRecord",
+    "Controller",
+    "ControllerRecord",
+    "load",
+    "unknown",
+]
+
+
+def load(path: Path) -> Config:
+    """Read a hub's configuration file without a hub.
+
+    Raises:
+        ConfigurationError: it cannot be read, or fails while it is read.
+    """
+    try:
+        config: Config = PyFileConfigLoader(path.name, path=str(path.parent)).load_config()
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        raise ConfigurationError(
+            f"{path} could not be read: {type(error).__name__}: {error}"
+        ) from error
+    return config
+
+
+def unknown(config: Config) -> list[str]:
+    """Settings of our classes that do not exist: a typing mistake is not silently a default."""
+    return [
+        f"c.{kind.__name__}.{name}"
+        for kind in (Controller, AWS, Agent)
+        for name in config.get(kind.__name__, {})
+        if name not in kind.class_trait_names(config=True)
+    ]

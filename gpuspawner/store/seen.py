@@ -1,0 +1,49 @@
+"""What was last seen of the cloud. In memory only: if it is lost, it is seen again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from gpuspawner.errors import CapacityError, ProviderError, QuotaExceeded
+from gpuspawner.model import Offering, Placement, World
+from gpuspawner.policy.absence import Absence
+from gpuspawner.policy.placement import Refusal
+
+
+@dataclass
+class Seen:
+    """The last complete listing, what was absent from it, what the cloud refused, what went wrong."""
+
+    capacity_memory: timedelta
+    quota_memory: timedelta
+    world: World | None = None
+    absences: Mapping[str, Absence] = field(default_factory=dict)
+    refusals: tuple[Refusal, ...] = ()
+    offered: tuple[Offering, ...] = ()
+    problems: dict[str, str] = field(default_factory=dict)
+    """For the admin: what last went wrong, by claim ("" for the cloud as a whole)."""
+
+    def refuse(self, placement: Placement, error: ProviderError, now: datetime) -> bool:
+        """Remember a refusal. False when `error` says nothing about the placement."""
+        if isinstance(error, CapacityError):
+            until, zone = now + self.capacity_memory, placement.zone
+        elif isinstance(error, QuotaExceeded):
+            until, zone = now + self.quota_memory, None
+        else:
+            return False
+        refusal = Refusal(placement.region, zone, placement.size, error.reason, until)
+        self.refusals = (*(one for one in self.refusals if now < one.until), refusal)
+        return True
+
+    def offerings(self, now: datetime) -> tuple[Offering, ...]:
+        """The offerings, those refused a moment ago marked as not available."""
+        return tuple(
+            replace(
+                one,
+                available=one.available
+                and not any(refusal.covers(one.placement, now) for refusal in self.refusals),
+            )
+            for one in self.offered
+        )

@@ -1,0 +1,59 @@
+"""Prometheus: what is wanted, what is there, and whether it can be seen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from gpuspawner.model import Desired, Power
+from gpuspawner.web.board import Board
+from gpuspawner.web.handler import HubHandler
+
+
+class BoardCollector(Collector):
+    """Reads the board when Prometheus asks, so that no number can be out of date."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """The gauges."""
+        wanted = Counter(view.desired for view in self._board.views.values())
+        claims = GaugeMetricFamily("gpuspawner_claims", "Claims by wish.", labels=["desired"])
+        for desired in Desired:
+            claims.add_metric([desired.value], wanted[desired])
+        yield claims
+        world = self._board.world
+        seen = Counter(machine.power for machine in world.machines) if world else Counter()
+        machines = GaugeMetricFamily("gpuspawner_machines", "Machines by power.", labels=["power"])
+        for power in Power:
+            machines.add_metric([power.value], seen[power])
+        yield machines
+        yield GaugeMetricFamily(
+            "gpuspawner_homes", "Home volumes.", value=len(world.homes) if world else 0
+        )
+        yield GaugeMetricFamily(
+            "gpuspawner_listing_timestamp_seconds",
+            "When the last complete listing of the cloud began.",
+            value=world.listed_at.timestamp() if world else 0,
+        )
+        yield GaugeMetricFamily(
+            "gpuspawner_cloud_reachable",
+            "1 when the last listing succeeded.",
+            value=0 if self._board.trouble or world is None else 1,
+        )
+
+
+class MetricsHandler(HubHandler):
+    """`metrics`: with the same token as the command line uses."""
+
+    def get(self) -> None:
+        """The exposition format."""
+        registry = CollectorRegistry()
+        registry.register(BoardCollector(self.services.board))
+        self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+        self.finish(generate_latest(registry))

@@ -1,0 +1,115 @@
+"""Pages for people, in the hub's look: their machines, their files, and delete for good."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader
+from jupyterhub.utils import url_path_join
+from tornado.web import RequestHandler, authenticated
+
+from gpuspawner.errors import GpuspawnerError
+from gpuspawner.language import Sentence, best_language
+from gpuspawner.model import Home
+from gpuspawner.views import ClaimView
+from gpuspawner.web.handler import STATUS
+from gpuspawner.web.people import PersonHandler
+from gpuspawner.web.people_api import delete_machine
+from gpuspawner.web.services import Services
+from gpuspawner.web.words import WORDS
+
+LANGUAGE_COOKIE = "gpuspawner_language"
+_TEMPLATES = Path(__file__).parent / "templates" / "service"
+
+
+class PageHandler(PersonHandler, RequestHandler):
+    """The base of our pages."""
+
+    def initialize(self, services: Services) -> None:
+        """Take what the handlers work with."""
+        self.services = services
+
+    def set_default_headers(self) -> None:
+        """Nothing from elsewhere is loaded or framed."""
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Content-Security-Policy", "frame-ancestors 'none'; object-src 'none'")
+
+    @property
+    def language(self) -> str:
+        """The language of this reader: cookie, then browser, then the course's."""
+        chosen = self.get_cookie(LANGUAGE_COOKIE, "") or ""
+        accepted = self.request.headers.get("Accept-Language", "")
+        wanted = [chosen, *(one.partition(";")[0] for one in accepted.split(","))]
+        return best_language(wanted, self.services.controller.language)
+
+    def show(self, template: str, **values: Any) -> None:
+        """Render a template in the reader's language."""
+        language = self.language
+
+        def say(sentence: Sentence | str) -> str:
+            """A word of `WORDS`, or a sentence, in the reader's language."""
+            return (WORDS[sentence] if isinstance(sentence, str) else sentence).text(language)
+
+        text = (
+            _environment()
+            .get_template(template)
+            .render(
+                say=say,
+                language=language,
+                hub_url=self.hub_auth.hub_prefix,
+                static_url=url_path_join(self.hub_auth.hub_prefix, "static"),
+                base_url=self.hub_auth.base_url,
+                xsrf=self.xsrf_token.decode("ascii"),
+                **values,
+            )
+        )
+        self.finish(text)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """A sentence and a way back; never a traceback."""
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        public = error.public if isinstance(error, GpuspawnerError) else GpuspawnerError.sentence
+        if isinstance(error, GpuspawnerError):
+            status_code = next(
+                (code for kind, code in STATUS.items() if isinstance(error, kind)), 500
+            )
+        self.set_status(status_code)
+        self.show("error.html", sentence=public, person=None)
+
+
+class MachinesPage(PageHandler):
+    """`/services/gpuspawner/`: one's machines and files; everybody's for an admin."""
+
+    @authenticated
+    async def get(self) -> None:
+        """The page."""
+        person = self.person
+        views = sorted(
+            self.machines(), key=lambda view: (view.owner.user_name, view.owner.server_name)
+        )
+        self.show(
+            "machines.html",
+            person=person,
+            rows=[(view, self._homes(view)) for view in views],
+            problems=self.services.board.problems if person.admin else {},
+            trouble=self.services.board.trouble if person.admin else "",
+        )
+
+    @authenticated
+    async def post(self) -> None:
+        """Delete one machine for good, as the form asks."""
+        view = self.machine(self.get_body_argument("machine", ""))
+        await delete_machine(self, view.name)
+        self.redirect(self.hub_auth.base_url)
+
+    def _homes(self, view: ClaimView) -> list[Home]:
+        world = self.services.board.world
+        return [home for home in world.homes if home.claim == view.name] if world else []
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True)

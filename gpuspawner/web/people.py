@@ -1,0 +1,61 @@
+"""Who a person is, as the hub says, and what they may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from jupyterhub.services.auth import HubOAuthenticated
+
+from gpuspawner.errors import ClaimNotFound, NotAllowed
+from gpuspawner.views import ClaimView
+from gpuspawner.web.services import Services
+
+ADMIN_SCOPE = "custom:gpuspawner:admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A user of the hub."""
+
+    name: str
+    admin: bool
+
+
+class PersonHandler(HubOAuthenticated):  # type: ignore[misc]
+    """Mixed into handlers for people: a hub token, or the hub's own login in a browser."""
+
+    services: Services
+
+    @property
+    def person(self) -> Person:
+        """Who asks.
+
+        Raises:
+            NotAllowed: nobody that the hub knows, or a service without a user.
+        """
+        user: dict[str, Any] | None = self.current_user
+        if not user or user.get("kind", "user") != "user":
+            raise NotAllowed("not a user of the hub")
+        scopes = user.get("scopes", [])
+        return Person(user["name"], bool(user.get("admin")) or ADMIN_SCOPE in scopes)
+
+    def machines(self) -> list[ClaimView]:
+        """The claims that this person may see: their own, or all for an admin."""
+        person = self.person
+        return [
+            view
+            for view in self.services.board.views.values()
+            if person.admin or view.owner.user_name == person.name
+        ]
+
+    def machine(self, name: str) -> ClaimView:
+        """One claim that this person may act on.
+
+        Raises:
+            ClaimNotFound: there is none, or it is somebody else's, which is not told apart.
+        """
+        for view in self.machines():
+            if view.name == name:
+                return view
+        raise ClaimNotFound(name)

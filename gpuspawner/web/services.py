@@ -1,0 +1,25 @@
+"""What the faces are handed: the database, the board, the identity and the limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gpuspawner.clock import Clock
+from gpuspawner.identity import Identity
+from gpuspawner.providers.base import Provider
+from gpuspawner.settings import AgentRecord, ControllerRecord
+from gpuspawner.store.database import Database
+from gpuspawner.web.board import Board
+
+
+@dataclass(frozen=True)
+class Services:
+    """Made once by the controller process."""
+
+    database: Database
+    board: Board
+    provider: Provider
+    identity: Identity
+    clock: Clock
+    controller: ControllerRecord
+    agent: AgentRecord

@@ -12,14 +12,13 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
 from gpuspawner import identity as identities
@@ -34,7 +33,8 @@ from gpuspawner.providers.base import Provider
 from gpuspawner.store.database import Database
 from gpuspawner.store.lock import Lock
 from gpuspawner.store.seen import Seen
-from gpuspawner.web.application import API, SERVICE_PREFIX, application, standby
+from gpuspawner.web.application import API, SERVICE_PREFIX, application, http_server, standby
+from gpuspawner.web.beats import Beats
 from gpuspawner.web.board import Board
 from gpuspawner.web.services import Services
 
@@ -82,7 +82,7 @@ class Controller:
         provider: Provider,
         database: Database,
         clock: Clock,
-        leads: Callable[[], bool] = lambda: True,
+        leads: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         record = loaded.controller
         seen = Seen(record.capacity_memory, record.quota_memory)
@@ -95,10 +95,19 @@ class Controller:
             agent_url=f"{record.public_url.rstrip('/')}{SERVICE_PREFIX}{API}/agent",
             ca=Path(record.ca_file).read_text(encoding="ascii") if record.ca_file else "",
         )
-        self._reconciler = Reconciler(provider, database, hands, seen, clock, record, leads=leads)
+        leading = {"leads": leads} if leads else {}
+        self._reconciler = Reconciler(provider, database, hands, seen, clock, record, **leading)
         self.board = Board(database, seen, clock)
+        self._beats = Beats(database, clock)
         self.services = Services(
-            database, self.board, provider, loaded.identity, clock, record, loaded.agent
+            database,
+            self.board,
+            self._beats,
+            provider,
+            loaded.identity,
+            clock,
+            record,
+            loaded.agent,
         )
         self._loop = Loop(self.tick, clock, gap=min(record.fast_interval, timedelta(seconds=1)))
         self._stale = asyncio.Event()
@@ -107,6 +116,7 @@ class Controller:
 
     async def tick(self) -> datetime:
         """One pass, and what people see of it."""
+        await self._beats.flush()
         try:
             return await self._reconciler.tick()
         finally:
@@ -118,6 +128,7 @@ class Controller:
         tasks = [
             asyncio.create_task(self._loop.run(), name="reconcile"),
             asyncio.create_task(self._refresh(), name="board"),
+            asyncio.create_task(self._beats.run(), name="heartbeats"),
         ]
         try:
             await asyncio.gather(*tasks)
@@ -176,7 +187,11 @@ async def serve(path: Path) -> None:
     try:
         if await _lead(lock, record, stop, clock, prefix):
             await asyncio.to_thread(database.migrate)
-            controller = Controller(loaded, provider, database, clock, lambda: not lock.lost())
+
+            async def leads() -> bool:
+                return not await asyncio.to_thread(lock.lost)
+
+            controller = Controller(loaded, provider, database, clock, leads)
             with _listening(application(controller.services, prefix), record.bind_url):
                 await _until(stop, controller.run())
     finally:
@@ -220,7 +235,7 @@ async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
 def _listening(app: Application, url: str, *, shared: bool = False) -> Iterator[None]:
     """Answer at `url`. A standby whose address is taken by the leader on this host stays silent."""
     parts = urlsplit(url)
-    server = HTTPServer(app, xheaders=True, max_body_size=1024 * 1024)
+    server = http_server(app)
     try:
         server.listen(parts.port or 80, parts.hostname or "127.0.0.1")
     except OSError as error:

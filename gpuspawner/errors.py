@@ -137,6 +137,7 @@ class KeyConflict(GpuspawnerError):
     """Another key is registered for this machine already; it is never replaced."""
 
     code = "key-conflict"
+    reason = Reason.BOOT_FAILED
     sentence = say(
         _(
             "Another program has spoken for this machine already. Delete the machine and start a new one."
@@ -155,6 +156,7 @@ class TicketExpired(GpuspawnerError):
     """The start that the ticket was made for is over."""
 
     code = "ticket-expired"
+    reason = Reason.START_TIMEOUT
     sentence = say(_("The start of this machine is over. Start it again from the hub's home page."))
 
 

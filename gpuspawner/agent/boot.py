@@ -36,7 +36,10 @@ class Bootstrap:
 
 @dataclass(frozen=True)
 class Orders:
-    """What to run, as `GET agent/environment` says it. Times are in seconds."""
+    """What to run, as `GET agent/environment` says it. Times are in seconds.
+
+    `device` is None until the home is attached, `address` empty until the cloud lists the machine.
+    """
 
     generation: int
     environment: Mapping[str, str] = field(repr=False)
@@ -63,7 +66,7 @@ class Orders:
                 environment={str(k): str(v) for k, v in data["environment"].items()},
                 command=tuple(str(part) for part in data["command"]),
                 user=str(data["user"]),
-                address=str(data["address"]),
+                address=str(data["address"] or ""),
                 port=int(data["port"]),
                 device=None if home is None else str(home["device"]),
                 heartbeat_seconds=float(data["heartbeat_seconds"]),

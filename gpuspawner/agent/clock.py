@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import threading
+import os
+import select
 import time
 from typing import Protocol
 
@@ -27,7 +28,8 @@ class SystemClock:
     """The machine's own clock."""
 
     def __init__(self) -> None:
-        self._woken = threading.Event()
+        # A pipe and not an event: an event's lock could be held where the signal strikes.
+        self._reader, self._writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
 
     def monotonic(self) -> float:
         """Seconds since the machine booted (Linux: `CLOCK_MONOTONIC`, without time suspended)."""
@@ -35,9 +37,14 @@ class SystemClock:
 
     def wait(self, seconds: float) -> None:
         """Wait for `seconds`, or until `wake`."""
-        self._woken.wait(seconds)
-        self._woken.clear()
+        if select.select([self._reader], [], [], max(seconds, 0.0))[0]:
+            os.read(self._reader, 4096)
 
     def wake(self) -> None:
         """End the wait."""
-        self._woken.set()
+        os.write(self._writer, b"w")
+
+    def close(self) -> None:
+        """Give the pipe back."""
+        os.close(self._reader)
+        os.close(self._writer)

@@ -65,12 +65,12 @@ class Home:
         A home that is still in use is flushed all the same: what was written is safe, and the
         journal covers the rest.
         """
-        for argv in (["sync"], ["umount", str(self.folder)]):
-            try:
-                if argv[0] == "sync" or self.is_mounted():
-                    run(argv)
-            except CommandFailed as error:
-                log.warning("%s", error)
+        try:
+            run(["sync"])
+            if self.is_mounted():
+                run(["umount", str(self.folder)])
+        except CommandFailed as error:
+            log.warning("%s", error)
 
     def _add_user(self) -> None:
         if succeeds(["id", "-u", self.user]):

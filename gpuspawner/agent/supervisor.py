@@ -102,9 +102,7 @@ class Supervisor:
         """
         orders = self._orders
         path = "/" + self.url.split("/", 3)[3] + "api?no_track_activity=1"
-        connection = http.client.HTTPConnection(
-            orders.address, orders.port, timeout=_PROBE_SECONDS
-        )
+        connection = http.client.HTTPConnection(orders.address, orders.port, timeout=_PROBE_SECONDS)
         try:
             connection.request("GET", path)
             return connection.getresponse().status // 100 == 2

@@ -44,7 +44,7 @@ class Loop:
                 wait = (again - self._clock.now()).total_seconds()
             except NotTheLeader:
                 raise
-            except Exception:
+            except Exception:  # noqa: BLE001 - whatever it was, the next pass looks afresh
                 _log.exception("a pass failed; the next one looks afresh")
                 wait = 10 * self._gap
             await self._until(began + self._gap)

@@ -8,7 +8,7 @@ listing, and without a listing there is no plan.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -32,6 +32,10 @@ _MOVING = frozenset({Power.PENDING, Power.STOPPING, Power.DELETING, Power.HALTED
 _OFFERINGS_FRESH = timedelta(hours=1)
 
 
+async def _always() -> bool:
+    return True
+
+
 class Reconciler:
     """Brings the world to the wish, one step of each claim a pass."""
 
@@ -44,7 +48,7 @@ class Reconciler:
         clock: Clock,
         record: ControllerRecord,
         *,
-        leads: Callable[[], bool] = lambda: True,
+        leads: Callable[[], Awaitable[bool]] = _always,
     ) -> None:
         self._provider, self._database, self._hands = provider, database, hands
         self._seen, self._clock, self._record = seen, clock, record
@@ -59,7 +63,7 @@ class Reconciler:
         Raises:
             NotTheLeader: another controller holds the lock; nothing was done.
         """
-        if not self._leads():
+        if not await self._leads():
             raise NotTheLeader("the lock of the database was lost")
         try:
             await self._offerings()
@@ -67,12 +71,12 @@ class Reconciler:
         except ProviderError as error:
             return self._without_listing(error)
         self._seen.problems.pop("", None)
-        known = await self._database.run(self._read)
+        known = await self._database.read(self._read)
         made = plan(known, world, self._clock.now(), self._limits)
         self._seen.world, self._seen.absences = world, made.absences
         self._tell(made)
         await self._note_progress(known, world)
-        if not self._leads():
+        if not await self._leads():
             raise NotTheLeader("the lock of the database was lost")
         retry_soon = await self._hands.take(made.steps)
         return self._next(known, world, made, retry_soon=retry_soon)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from traitlets.config import Config, PyFileConfigLoader
+from traitlets.config import Config
+from traitlets.config.loader import PyFileConfigLoader
 
 from gpuspawner.errors import ConfigurationError
 from gpuspawner.settings.agent import Agent, AgentRecord

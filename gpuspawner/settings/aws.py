@@ -7,6 +7,8 @@ from traitlets.config import Configurable
 
 from gpuspawner.providers.aws_settings import AWSRecord
 
+__all__ = ["AWS", "AWSRecord"]
+
 
 class AWS(Configurable):
     """Amazon EC2. Credentials come from the environment or the host's role, never from here."""

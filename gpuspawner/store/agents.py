@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, or_, select, update
 
-from gpuspawner.errors import ClaimNotFound, GpuspawnerError
+from gpuspawner.errors import ClaimNotFound, KeyConflict, TicketExpired
 from gpuspawner.language import _, say
 from gpuspawner.model import Desired, IntentState, Reason
 from gpuspawner.store import schema
@@ -38,24 +38,6 @@ _SERVER_FAILED = say(
         "Your files are kept. Try again; if it happens again, tell your administrator."
     )
 )
-
-
-class KeyConflict(GpuspawnerError):
-    """The ticket has been used with another key: somebody else has been on this machine."""
-
-    code = "key-conflict"
-    reason = Reason.BOOT_FAILED
-    sentence = say(
-        _("This machine is known under another key. Stop it and start again; your files are kept.")
-    )
-
-
-class TicketExpired(GpuspawnerError):
-    """The ticket was not used while its start lasted."""
-
-    code = "ticket-expired"
-    reason = Reason.START_TIMEOUT
-    sentence = say(_("The machine answered too late. Start again; your files are kept."))
 
 
 def register(c: Connection, intent_id: str, key_hash: str, now: datetime) -> str:

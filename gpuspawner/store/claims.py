@@ -95,7 +95,7 @@ def put_running(
     _update(
         c, name, user_name=owner.user_name, server_name=owner.server_name,
         specification=specification.to_json(), desired=Desired.RUNNING.value,
-        generation=generation, desired_at=now, start_by=start_by, reason=None, because=None,
+        generation=generation, desired_at=now, start_by=start_by, port=port, reason=None, because=None,
         reported=None, up_at=None, saved_at=None, heartbeat_at=None,
     )  # fmt: skip
     environments.keep(c, name, generation, environment, command, port)

@@ -49,6 +49,7 @@ claims = Table(
     Column("reason", Text),
     Column("because", Json),
     Column("start_by", UtcDateTime),
+    Column("port", Integer, nullable=False),
     Column("machine_id", Text),
     Column("reported", Text),
     Column("up_at", UtcDateTime),

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from gpuspawner.errors import ClaimNotFound, MachineUnknown, NotWanted, TicketExpired
+from gpuspawner.errors import ClaimNotFound, MachineUnknown, NotWanted
 from gpuspawner.language import LANGUAGES
 from gpuspawner.model import Claim, Desired, Home, Machine, Stage
 from gpuspawner.policy import progress
@@ -46,7 +46,7 @@ class AgentHandler(ApiHandler):
         key_hash = _hash(key)
         if not key or machine_id != self.services.identity.machine_id(intent_id, key_hash):
             raise MachineUnknown("a token that we did not sign")
-        return await self.services.database.run(_speaker, intent_id, key_hash)
+        return await self.services.database.read(_speaker, intent_id, key_hash)
 
 
 class RegisterHandler(ApiHandler):
@@ -73,7 +73,7 @@ class EnvironmentHandler(AgentHandler):
         claim = speaker.claim
         if claim.desired is not Desired.RUNNING:
             raise NotWanted(claim.name)
-        record = await self.services.database.run(claims.environment, claim.name)
+        record = await self.services.database.read(claims.environment, claim.name)
         if record is None:
             raise NotWanted(f"{claim.name} has no environment")
         machine, home = self._there(claim, speaker.intent_id)
@@ -126,9 +126,7 @@ class HeartbeatHandler(AgentHandler):
         speaker = await self.speaker()
         body = self.parse(HeartbeatBody)
         claim = speaker.claim
-        await self.services.database.run(
-            agents.heartbeats, [(claim.name, body.generation, self.services.clock.now())]
-        )
+        self.services.beats.note(claim.name, body.generation)
         self.reply(verdict(claim, self.services.agent.heartbeat_seconds))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from jupyterhub.services.auth import HubOAuthCallbackHandler
 from jupyterhub.utils import url_path_join
+from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
 from gpuspawner.web import (
@@ -59,7 +60,6 @@ def application(services: Services, prefix: str = SERVICE_PREFIX) -> Application
         cookie_secret=services.identity.cookie_secret,
         default_handler_class=admin_api.NotFoundHandler,
         default_handler_args={"services": services},
-        max_body_size=1024 * 1024,
     )
 
 
@@ -69,3 +69,8 @@ def standby(prefix: str = SERVICE_PREFIX) -> Application:
         [(url_path_join(prefix, "health") + "$", admin_api.StandbyHandler)],
         default_handler_class=admin_api.StandbyRefusal,
     )
+
+
+def http_server(app: Application) -> HTTPServer:
+    """A server for `app` that believes the proxy's headers and reads no giant bodies."""
+    return HTTPServer(app, xheaders=True, max_body_size=1024 * 1024)

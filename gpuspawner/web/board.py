@@ -87,7 +87,7 @@ class Board:
     async def refresh(self) -> None:
         """Make the views anew and tell what has changed."""
         async with self._refreshing:
-            rows = await self._database.run(self._read)
+            rows = await self._database.read(self._read)
             fresh = self._views(rows)
             for name, view in fresh.items():
                 if self.views.get(name) != view:

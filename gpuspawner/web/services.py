@@ -9,6 +9,7 @@ from gpuspawner.identity import Identity
 from gpuspawner.providers.base import Provider
 from gpuspawner.settings import AgentRecord, ControllerRecord
 from gpuspawner.store.database import Database
+from gpuspawner.web.beats import Beats
 from gpuspawner.web.board import Board
 
 
@@ -18,6 +19,7 @@ class Services:
 
     database: Database
     board: Board
+    beats: Beats
     provider: Provider
     identity: Identity
     clock: Clock

@@ -318,7 +318,11 @@ async def test_machines_of_a_lost_database_are_adopted_and_go_on(stage: Stage, t
 
 async def test_a_controller_that_has_lost_the_lock_does_nothing(stage: Stage):
     await stage.wants("alice")
-    stage.reconciler._leads = lambda: False
+
+    async def lost() -> bool:
+        return False
+
+    stage.reconciler._leads = lost
     with pytest.raises(NotTheLeader):
         await stage.tick()
     assert stage.provider.calls == []

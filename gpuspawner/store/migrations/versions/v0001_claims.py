@@ -43,6 +43,7 @@ def _claims() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("because", sa.Text(), nullable=True),
         sa.Column("start_by", _TIME, nullable=True),
+        sa.Column("port", sa.Integer(), nullable=False),
         sa.Column("machine_id", sa.Text(), nullable=True),
         sa.Column("reported", sa.Text(), nullable=True),
         sa.Column("up_at", _TIME, nullable=True),

@@ -1,0 +1,185 @@
+"""`gpuspawner …`: the controller, a look at it, homes, the emulator and the demo."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from gpuspawner._version import __version__
+from gpuspawner.errors import GpuspawnerError
+
+DEFAULT_CONFIG = Path("jupyterhub_config.py")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when it worked, 1 when it did not, 2 for a mistake in its use."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["emulator"]:
+        return _emulator(arguments[1:])
+    parsed = parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = parsed.run
+    try:
+        return run(parsed)
+    except GpuspawnerError as error:
+        print(f"gpuspawner: {error.detail or error.public}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options; the documentation is made from it."""
+    top = argparse.ArgumentParser(
+        prog="gpuspawner",
+        description="GPU machines for a class: run the controller, look at it, try the demo.",
+    )
+    top.add_argument("--version", action="version", version=__version__)
+    commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _controller(commands)
+    _status(commands)
+    _homes(commands)
+    _demo(commands)
+    _proxy(commands)
+    commands.add_parser("emulator", help="run an emulated cloud on this computer", add_help=False)
+    return top
+
+
+Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse gives it no public name
+
+
+def _config(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--config",
+        type=Path,
+        default=DEFAULT_CONFIG,
+        metavar="FILE",
+        help="the hub's configuration file (default: %(default)s)",
+    )
+
+
+def _controller(commands: Commands[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "controller",
+        help="run the controller until it is told to stop",
+        description=_run_controller.__doc__,
+    )
+    _config(command)
+    command.add_argument("--verbose", action="store_true", help="log more")
+    command.set_defaults(run=_run_controller)
+
+
+def _run_controller(parsed: argparse.Namespace) -> int:
+    """Run the controller in the foreground. The hub does this itself unless `managed=False`."""
+    from gpuspawner import app  # noqa: PLC0415 - heavy, and needed by this command only
+
+    return app.main(parsed.config, verbose=parsed.verbose)
+
+
+def _status(commands: Commands[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "status",
+        help="list claims beside their machines, and what last went wrong",
+        description=_run_status.__doc__,
+    )
+    _config(command)
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(run=_run_status)
+
+
+def _run_status(parsed: argparse.Namespace) -> int:
+    """List claims beside their machines, and what last went wrong with each."""
+    from gpuspawner import console  # noqa: PLC0415
+
+    return console.status(parsed.config, as_json=parsed.json)
+
+
+def _homes(commands: Commands[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser("homes", help="list, hand over or delete students' homes")
+    actions = command.add_subparsers(title="actions", required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="list all homes")
+    _config(listing)
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    listing.set_defaults(run=_run_homes_list)
+    give = actions.add_parser(
+        "give", help="hand a home to another user's server, from its next start on"
+    )
+    _config(give)
+    give.add_argument("home", help="the home's id, from 'gpuspawner homes list'")
+    give.add_argument("user", help="the user who gets it")
+    give.add_argument(
+        "--server", default="", help="which of the user's servers (default: the default one)"
+    )
+    give.set_defaults(run=_run_homes_give)
+    delete = actions.add_parser("delete", help="delete homes for good, after a list to confirm")
+    _config(delete)
+    delete.add_argument("homes", nargs="+", metavar="home", help="the homes' ids")
+    delete.add_argument("--yes", action="store_true", help="do not ask")
+    delete.set_defaults(run=_run_homes_delete)
+
+
+def _run_homes_list(parsed: argparse.Namespace) -> int:
+    from gpuspawner import console  # noqa: PLC0415
+
+    return console.homes(parsed.config, as_json=parsed.json)
+
+
+def _run_homes_give(parsed: argparse.Namespace) -> int:
+    from gpuspawner import console  # noqa: PLC0415
+
+    return console.give(parsed.config, parsed.home, parsed.user, parsed.server)
+
+
+def _run_homes_delete(parsed: argparse.Namespace) -> int:
+    from gpuspawner import console  # noqa: PLC0415
+
+    return console.delete(parsed.config, parsed.homes, yes=parsed.yes)
+
+
+def _demo(commands: Commands[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "demo",
+        help="run a hub on an emulated cloud, on this computer only",
+        description=_run_demo.__doc__,
+    )
+    command.add_argument(
+        "--cloud", choices=["ec2"], default="ec2", help="which cloud to emulate (default: ec2)"
+    )
+    command.set_defaults(run=_run_demo)
+
+
+def _run_demo(parsed: argparse.Namespace) -> int:
+    """Run a hub with an emulated EC2 behind it. Needs a checkout of the project and no account."""
+    from gpuspawner import demo  # noqa: PLC0415
+
+    return demo.main(parsed.cloud)
+
+
+def _proxy(commands: Commands[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "install-proxy",
+        help="install JupyterHub's proxy where node is missing",
+        description=_run_proxy.__doc__,
+    )
+    command.add_argument("folder", type=Path, help="where to install it")
+    command.set_defaults(run=_run_proxy)
+
+
+def _run_proxy(parsed: argparse.Namespace) -> int:
+    """Install configurable-http-proxy, and print the command for `c.ConfigurableHTTPProxy.command`."""
+    from gpuspawner import proxy  # noqa: PLC0415
+
+    print(proxy.install(parsed.folder))
+    return 0
+
+
+def _emulator(arguments: list[str]) -> int:
+    """The emulator knows nothing of the rest and has a command line of its own."""
+    from gpuspawner.emulator import command  # noqa: PLC0415
+
+    return command.main(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""What the commands for admins print. They ask the running controller, with the secret file's token."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from gpuspawner import identity, settings
+from gpuspawner.clock import SystemClock
+from gpuspawner.errors import ClaimNotFound, ControllerUnavailable, GpuspawnerError
+
+API = "/services/gpuspawner/api/v1/"
+_SECONDS = 15
+
+
+def status(config: Path, *, as_json: bool = False) -> int:
+    """Print claims beside their machines, then what last went wrong."""
+    found = _ask(config, "status")
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return 0
+    if found["trouble"]:
+        print(f"The cloud cannot be listed: {found['trouble']}\n")
+    now = SystemClock().now()
+    rows = [_claim_row(claim, now) for claim in found["claims"]]
+    _table(("USER", "SERVER", "PROFILE", "WISH", "MACHINE", "SIZE", "SINCE", "WHY"), rows)
+    for claim, problem in found["problems"].items():
+        print(f"\n{claim}: {problem}")
+    return 1 if found["trouble"] else 0
+
+
+def homes(config: Path, *, as_json: bool = False) -> int:
+    """Print all homes."""
+    found = _ask(config, "homes")
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        _homes_table(found, _people(config))
+    return 0
+
+
+def give(config: Path, home: str, user: str, server: str) -> int:
+    """Hand a home to another user's server."""
+    _ask(config, f"homes/{home}/give", "POST", {"user_name": user, "server_name": server})
+    print(f"{home} is {user}'s from the next start on.")
+    return 0
+
+
+def delete(config: Path, ids: Sequence[str], *, yes: bool = False) -> int:
+    """Delete homes after showing them and asking. 1 when the answer is no."""
+    found = {home["id"]: home for home in _ask(config, "homes")}
+    missing = [one for one in ids if one not in found]
+    if missing:
+        raise ClaimNotFound(f"no such home: {', '.join(missing)}; nothing was deleted")
+    _homes_table([found[one] for one in ids], _people(config))
+    if not yes:
+        print("\nEverything on them is lost for good. Type 'delete' to go on: ", end="", flush=True)
+        if sys.stdin.readline().strip() != "delete":
+            print("Nothing was deleted.")
+            return 1
+    for one in ids:
+        _ask(config, f"homes/{one}", "DELETE")
+        print(f"{one} is deleted.")
+    return 0
+
+
+def _homes_table(found: Sequence[dict[str, Any]], people: dict[str, str]) -> None:
+    rows = [
+        (
+            home["id"],
+            people.get(home["claim"], "-"),
+            f"{home['size_gib']} GiB",
+            home["zone"],
+            home["machine"] or "-",
+            home["created_at"][:10],
+        )
+        for home in found
+    ]
+    _table(("HOME", "OF", "SIZE", "ZONE", "MACHINE", "MADE"), rows)
+
+
+def _people(config: Path) -> dict[str, str]:
+    """Whose each claim is, by the claim's name."""
+    claims = _ask(config, "status")["claims"]
+    return {
+        claim["name"]: "/".join(
+            filter(None, (claim["owner"]["user_name"], claim["owner"]["server_name"]))
+        )
+        for claim in claims
+    }
+
+
+def _claim_row(claim: dict[str, Any], now: datetime) -> tuple[str, ...]:
+    since = now - datetime.fromisoformat(claim["desired_at"])
+    return (
+        claim["owner"]["user_name"],
+        claim["owner"]["server_name"] or "-",
+        claim["specification"]["profile"],
+        claim["desired"],
+        claim["power"] or "-",
+        claim["size"] or "-",
+        str(timedelta(seconds=int(since.total_seconds()))),
+        claim["reason"] or claim["stage"] or "",
+    )
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(len(row[n]) for row in (head, *rows)) for n in range(len(head))]
+    for row in (head, *rows):
+        print(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )
+
+
+def _ask(config: Path, path: str, method: str = "GET", body: dict[str, Any] | None = None) -> Any:
+    """Ask the controller.
+
+    Raises:
+        ControllerUnavailable: nobody answers there.
+        GpuspawnerError: it refuses.
+    """
+    record = settings.Controller(config=settings.load(config)).record(config.resolve().parent)
+    token = identity.load(record.secret_file).claims_token
+    request = Request(  # noqa: S310 - the admin's own setting
+        record.bind_url.rstrip("/") + API + path,
+        method=method,
+        data=json.dumps(body or {}).encode() if method == "POST" else None,
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    try:
+        with urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310
+            return json.load(answer)
+    except HTTPError as error:
+        with error:
+            said = json.loads(error.read() or b"{}")
+        code, message = said.get("error", error.code), said.get("sentence", {}).get("message", "")
+        raise GpuspawnerError(f"{code}: {message}") from error
+    except (URLError, TimeoutError) as error:
+        raise ControllerUnavailable(
+            f"no controller answers at {record.bind_url}: is the hub running? ({error})"
+        ) from error

@@ -1,0 +1,242 @@
+"""A whole class on one computer: an emulated cloud, a hub, a controller, and machines as processes.
+
+Everything that the demo starts is in a session of its own below this process, and is ended with it,
+whichever way it ends.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from gpuspawner import proxy
+from gpuspawner.errors import ConfigurationError
+
+CONFIG = Path(__file__).parent.parent / "hub_config" / "demo" / "jupyterhub_config.py"
+_HUB, _EMULATOR = 8000, 8020
+_WAIT_SECONDS = 90.0
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The demo's ports; `DEMO_PORT_BASE=9000` moves them all by 1000."""
+
+    offset: int
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Ports:
+        """As `DEMO_PORT_BASE` says.
+
+        Raises:
+            ConfigurationError: it is not a port.
+        """
+        text = environment.get("DEMO_PORT_BASE", str(_HUB))
+        if not text.isdigit() or not 1024 <= int(text) <= 65000:
+            raise ConfigurationError(
+                f"DEMO_PORT_BASE must be a port from 1024 to 65000, not {text!r}"
+            )
+        return cls(int(text) - _HUB)
+
+    @property
+    def hub_url(self) -> str:
+        """Where people go."""
+        return f"http://127.0.0.1:{_HUB + self.offset}"
+
+    @property
+    def emulator(self) -> int:
+        """The emulated EC2."""
+        return _EMULATOR + self.offset
+
+    @property
+    def emulator_url(self) -> str:
+        """The emulated EC2's endpoint."""
+        return f"http://127.0.0.1:{self.emulator}"
+
+
+def main(cloud: str) -> int:
+    """Run the demo until Ctrl-C or SIGTERM."""
+    if not sys.platform.startswith("linux"):
+        raise ConfigurationError(
+            "the demo needs Linux: on Windows use WSL2, on a Mac a Linux virtual machine"
+        )
+    if not CONFIG.is_file():
+        raise ConfigurationError(
+            "the demo runs from a checkout of the project: run 'make demo' there"
+        )
+    del cloud  # the emulated EC2 is the only one yet; argparse refuses others
+    folder = Path(os.environ.get("DEMO_DIR", ".demo")).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    ports = Ports.from_environment(os.environ)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: stopping.set())
+    environment = _environment(folder, ports)
+    children: list[subprocess.Popen[bytes]] = []
+    try:
+        children.append(
+            _start(_emulator_command(ports, folder), folder / "emulator.log", environment)
+        )
+        seed = _when_up(f"{ports.emulator_url}/_emulator/seed", children, stopping, folder)
+        if seed is None:
+            return _ended(children, folder, stopping)
+        environment |= {"DEMO_IMAGE": seed["image"]}
+        children.append(_start(_hub_command(), folder / "hub.log", environment, cwd=folder))
+        if (
+            _when_up(f"{ports.hub_url}/services/gpuspawner/health", children, stopping, folder)
+            is None
+        ):
+            return _ended(children, folder, stopping)
+        _welcome(ports, seed, folder)
+        _follow(ports, children, stopping)
+        return _ended(children, folder, stopping)
+    finally:
+        _end(children)
+
+
+def _environment(folder: Path, ports: Ports) -> dict[str, str]:
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("AWS_", "JUPYTERHUB_"))
+    }
+    return kept | {
+        "DEMO_DIR": str(folder),
+        "DEMO_PORT_BASE": str(_HUB + ports.offset),
+        "DEMO_PROXY": json.dumps(proxy.install(folder / "proxy")),
+        # The emulated cloud takes any credentials; the SDK insists on having some.
+        "AWS_ACCESS_KEY_ID": "demo",
+        "AWS_SECRET_ACCESS_KEY": "demo",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', os.defpath)}",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _emulator_command(ports: Ports, folder: Path) -> list[str]:
+    return [
+        sys.executable, "-m", "gpuspawner.cli", "emulator", "ec2",
+        "--port", str(ports.emulator), "--state", str(folder / "ec2"),
+    ]  # fmt: skip
+
+
+def _hub_command() -> list[str]:
+    return [sys.executable, "-m", "jupyterhub", "--config", str(CONFIG)]
+
+
+def _start(
+    command: Sequence[str], log: Path, environment: Mapping[str, str], cwd: Path | None = None
+) -> subprocess.Popen[bytes]:
+    with log.open("ab") as file:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            cwd=cwd,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - no threads are started before
+        )
+
+
+def _die_with_parent() -> None:
+    """Even a demo that is killed leaves nothing behind: the kernel ends its children."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _when_up(
+    url: str, children: Sequence[subprocess.Popen[bytes]], stopping: threading.Event, folder: Path
+) -> Any:
+    """What `url` answers once it answers; None when a child has ended or we are to stop.
+
+    Raises:
+        ConfigurationError: nothing answers in time.
+    """
+    for _attempt in range(int(_WAIT_SECONDS / 0.25)):
+        if stopping.is_set() or any(child.poll() is not None for child in children):
+            return None
+        try:
+            with urlopen(url, timeout=5) as answer:  # noqa: S310 - loopback
+                return json.load(answer)
+        except (URLError, OSError, ValueError):
+            stopping.wait(0.25)
+    raise ConfigurationError(f"nothing answers at {url}; the logs are in {folder}")
+
+
+def _welcome(ports: Ports, seed: Mapping[str, Any], folder: Path) -> None:
+    print(f"\n  gpuspawner is running at  {ports.hub_url}\n")
+    print("  Log in as student1 … student30, or teacher (admin); the password is demo.\n")
+    print("  Machines, in pretend money:")
+    for size in seed["sizes"]:
+        print(
+            f"    {size['type']:<14} {size['gpu']:<12} {size['price_per_hour']:>7.3f} USD an hour"
+        )
+    print(f"\n  {seed['separation']}")
+    print(
+        f"  Logs and state are in {folder}; delete it for a clean start. Ctrl-C ends everything.\n",
+        flush=True,
+    )
+
+
+def _follow(
+    ports: Ports, children: Sequence[subprocess.Popen[bytes]], stopping: threading.Event
+) -> None:
+    """One line for each thing that happens to a machine, until a child ends or we are to stop."""
+    number = 0
+    while not stopping.is_set() and all(child.poll() is None for child in children):
+        try:
+            with urlopen(
+                f"{ports.emulator_url}/_emulator/events?since={number}", timeout=5
+            ) as answer:
+                events = json.load(answer)["events"]
+        except (URLError, OSError, ValueError):
+            events = []
+        for event in events:
+            number = event["number"]
+            print(_line(event), flush=True)
+        stopping.wait(0.5)
+
+
+def _line(event: Mapping[str, Any]) -> str:
+    price = event.get("price_per_hour")
+    cost = f"  {price:.3f} USD an hour" if price and event["event"] == "running" else ""
+    return f"  {event['time'][11:19]}  {event['id']}  {event['type']:<12} {event['event']}{cost}"
+
+
+def _ended(
+    children: Sequence[subprocess.Popen[bytes]], folder: Path, stopping: threading.Event
+) -> int:
+    if stopping.is_set():
+        print("\n  Stopping …", flush=True)
+        return 0
+    names = ("the emulated cloud", "the hub")
+    ended = [name for name, child in zip(names, children, strict=False) if child.poll() is not None]
+    print(
+        f"gpuspawner: {' and '.join(ended)} ended unexpectedly; the logs are in {folder}",
+        file=sys.stderr,
+    )
+    return 1
+
+
+def _end(children: Sequence[subprocess.Popen[bytes]]) -> None:
+    """The hub first (it ends its proxy and the controller), then the cloud with its machines."""
+    for child in reversed(children):
+        if child.poll() is None:
+            child.terminate()
+        try:
+            child.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()

@@ -1,0 +1,128 @@
+"""`/_emulator/`: what no cloud has, for tests and the demo. JSON in, JSON out.
+
+| request | answer |
+|---|---|
+| `GET seed` | ids of what is there from the start (`subnets` by zone), `names`, `sizes` with prices in USD an hour, and in a sentence the `separation` of machines |
+| `GET machines` | every instance: id, state, type, zone, address, tags, volumes, since |
+| `GET events?since=N` | the events of machines after number N, in order; prices in USD an hour |
+| `GET bill` | what AWS would have billed until now |
+| `GET calls`, `DELETE calls` | calls by action, and those that were throttled |
+| `GET`, `POST`, `DELETE faults` | see `gpuspawner.emulator.ec2_faults` |
+| `GET clock`, `POST clock {"advance": seconds}` | the emulated time |
+
+An error is `{"error": sentence}` with status 400, 404 or 405.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qs
+
+from gpuspawner.emulator.clock_ import text
+from gpuspawner.emulator.ec2_faults import BadRule
+from gpuspawner.emulator.ec2_lifecycle import Record
+from gpuspawner.emulator.ec2_wire import Answer
+from gpuspawner.emulator.ec2_world import World, sizes
+
+Query = Mapping[str, list[str]]
+Reply = tuple[int, Any]
+Door = Callable[[Query, Any], Reply]
+
+
+class Api:
+    """Answers for one world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._doors: dict[str, dict[str, Door]] = {
+            "seed": {"GET": self._seed},
+            "machines": {"GET": self._machines},
+            "events": {"GET": self._events},
+            "bill": {"GET": lambda _query, _body: (200, world.bill.statement(world.clock.now()))},
+            "calls": {"GET": self._calls, "DELETE": self._forget_calls},
+            "faults": {"GET": self._faults, "POST": self._fault, "DELETE": self._no_faults},
+            "clock": {"GET": self._time, "POST": self._advance},
+        }
+
+    def answer(self, method: str, path: str, environ: Mapping[str, Any], body: bytes) -> Answer:
+        """The answer to one request below `/_emulator/`."""
+        status, content = self._reply(method, path, environ, body)
+        return Answer(status, json.dumps(content).encode() + b"\n", "application/json")
+
+    def _reply(self, method: str, path: str, environ: Mapping[str, Any], body: bytes) -> Reply:
+        methods = self._doors.get(path.removeprefix("/_emulator").strip("/"))
+        if methods is None:
+            return 404, {"error": f"There is only {', '.join(self._doors)} here."}
+        if method not in methods:
+            return 405, {"error": f"Use {' or '.join(methods)} here."}
+        try:
+            asked = json.loads(body) if body else None
+        except ValueError:
+            return 400, {"error": "The body is not JSON."}
+        with self._world.lock:
+            self._world.settle()
+            return methods[method](parse_qs(str(environ.get("QUERY_STRING", ""))), asked)
+
+    def _seed(self, _query: Query, _body: Any) -> Reply:
+        about = {"sizes": sizes(), "separation": self._world.host.separation}
+        return 200, {**self._world.seed.to_json(), **about}
+
+    def _machines(self, _query: Query, _body: Any) -> Reply:
+        records = self._world.lifecycle.records.values()
+        return 200, {"machines": [self._machine(record) for record in records]}
+
+    def _machine(self, record: Record) -> dict[str, Any]:
+        tags = self._world.backend.tags.get(record.id, {})
+        return {
+            "id": record.id,
+            "state": record.state,
+            "type": record.type,
+            "zone": record.zone,
+            "address": record.address,
+            "tags": dict(tags),
+            "volumes": sorted(self._world.volumes.folders(record.id)),
+            "created": text(record.created_at),
+            "since": text(record.since),
+        }
+
+    def _events(self, query: Query, _body: Any) -> Reply:
+        since = query.get("since", ["0"])[0]
+        if not since.isdigit():
+            return 400, {"error": "The query's since is the number of the last event you have."}
+        return 200, {"events": self._world.lifecycle.events[int(since) :]}
+
+    def _calls(self, _query: Query, _body: Any) -> Reply:
+        calls, throttled = dict(self._world.calls), dict(self._world.throttled)
+        return 200, {"calls": calls, "total": sum(calls.values()), "throttled": throttled}
+
+    def _forget_calls(self, _query: Query, _body: Any) -> Reply:
+        self._world.calls.clear()
+        self._world.throttled.clear()
+        return 200, {}
+
+    def _faults(self, _query: Query, _body: Any) -> Reply:
+        return 200, self._world.faults.to_json()
+
+    def _fault(self, _query: Query, body: Any) -> Reply:
+        try:
+            ids = self._world.faults.post(body)
+        except BadRule as error:
+            return 400, {"error": str(error)}
+        return 201, {"ids": ids}
+
+    def _no_faults(self, _query: Query, _body: Any) -> Reply:
+        self._world.faults.reset()
+        return 200, self._world.faults.to_json()
+
+    def _time(self, _query: Query, _body: Any) -> Reply:
+        return 200, {"now": text(self._world.clock.now())}
+
+    def _advance(self, query: Query, body: Any) -> Reply:
+        seconds = body.get("advance") if isinstance(body, dict) else None
+        if not isinstance(seconds, int | float) or isinstance(seconds, bool) or seconds < 0:
+            return 400, {"error": 'The body is {"advance": seconds}, of 0 or more.'}
+        self._world.clock.advance(seconds)
+        self._world.settle()
+        return self._time(query, body)

@@ -1,0 +1,123 @@
+"""What a real AWS would have billed, from the emulator's own record of what ran when.
+
+A machine costs from the moment it is `running` until it is `stopping` or `shutting-down`, by the
+second, sixty seconds at least for every start (EC2 user guide, "Instance lifecycle"). A disk costs
+from its creation to its deletion, whether the machine runs or not. Amounts are whole micros of a
+dollar, rounded down once for each line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from gpuspawner.emulator import ec2_prices as prices
+from gpuspawner.emulator.clock_ import text
+
+HOUR = 3600
+
+
+@dataclass
+class Line:
+    """One stretch of time that is billed. `price_micros` is per `per_seconds` for one of `quantity`."""
+
+    kind: str
+    id: str
+    what: str
+    since: float
+    price_micros: int
+    per_seconds: int = HOUR
+    quantity: int = 1
+    minimum_seconds: int = prices.MINIMUM_SECONDS
+    until: float | None = None
+
+    def seconds(self, now: float) -> int:
+        """How long it has lasted, in whole seconds."""
+        return max(0, round((now if self.until is None else self.until) - self.since))
+
+    def billed_seconds(self, now: float) -> int:
+        """How long it is billed for: the minimum is due as soon as the line begins."""
+        return max(self.minimum_seconds, self.seconds(now))
+
+    def micros(self, now: float) -> int:
+        """The amount so far."""
+        return self.quantity * self.price_micros * self.billed_seconds(now) // self.per_seconds
+
+    def to_json(self, now: float) -> dict[str, Any]:
+        """The line as it is served."""
+        return {
+            "kind": self.kind,
+            "id": self.id,
+            "what": self.what,
+            "from": text(self.since),
+            "to": text(self.until),
+            "seconds": self.seconds(now),
+            "billed_seconds": self.billed_seconds(now),
+            "quantity": self.quantity,
+            "price_micros": self.price_micros,
+            "per_seconds": self.per_seconds,
+            "micros": self.micros(now),
+        }
+
+
+class Bill:
+    """All lines of the account, in the order in which they began."""
+
+    def __init__(self) -> None:
+        self._lines: list[Line] = []
+        self._open: dict[tuple[str, str], Line] = {}
+
+    def machine_runs(self, machine_id: str, machine_type: str, at: float) -> None:
+        """Computing begins."""
+        self._begin(Line("machine", machine_id, machine_type, at, price_of(machine_type)))
+
+    def machine_ends(self, machine_id: str, at: float) -> None:
+        """Computing ends; a machine that was not billed is no error."""
+        self._end("machine", machine_id, at)
+
+    def disk_exists(self, disk_id: str, disk_type: str, gib: int, at: float) -> None:
+        """A disk has been created, attached or not."""
+        price = prices.DISKS.get(disk_type, 0)
+        self._begin(Line("disk", disk_id, disk_type, at, price, prices.MONTH_SECONDS, gib))
+
+    def disk_is_gone(self, disk_id: str, at: float) -> None:
+        """A disk has been deleted."""
+        self._end("disk", disk_id, at)
+
+    def address_exists(self, machine_id: str, at: float) -> None:
+        """A machine has got a public IPv4 address."""
+        self._begin(Line("address", machine_id, "public IPv4", at, prices.ADDRESS))
+
+    def address_is_gone(self, machine_id: str, at: float) -> None:
+        """The machine's public address has been given back."""
+        self._end("address", machine_id, at)
+
+    def statement(self, now: float) -> dict[str, Any]:
+        """The bill up to `now`: lines, totals in micros by kind, and where the prices are from."""
+        lines = [line.to_json(now) for line in self._lines]
+        totals = {
+            kind: sum(line["micros"] for line in lines if line["kind"] == kind)
+            for kind in ("machine", "disk", "address")
+        }
+        return {
+            "currency": prices.CURRENCY,
+            "prices_as_of": prices.AS_OF,
+            "at": text(now),
+            "lines": lines,
+            "totals": {**totals, "all": sum(totals.values())},
+            "unpriced": sorted({line["what"] for line in lines if not line["price_micros"]}),
+        }
+
+    def _begin(self, line: Line) -> None:
+        self._lines.append(line)
+        self._open[line.kind, line.id] = line
+
+    def _end(self, kind: str, thing: str, at: float) -> None:
+        line = self._open.pop((kind, thing), None)
+        if line is not None:
+            line.until = at
+
+
+def price_of(machine_type: str) -> int:
+    """Micros an hour, 0 for a type that is not in the table."""
+    return prices.MACHINES.get(machine_type, 0)

@@ -1,0 +1,73 @@
+"""`gpuspawner emulator ec2`: run the emulated EC2 until it is told to end."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from gpuspawner.emulator.ec2_faults import Times
+from gpuspawner.emulator.ec2_jobs import MachineHost
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run an emulator until SIGTERM or SIGINT, which also ends every machine it booted."""
+    options = _parser().parse_args(argv)
+    # moto takes two seconds to import, which `--help` should not.
+    from gpuspawner.emulator.ec2 import Emulator  # noqa: PLC0415
+
+    emulator = Emulator(
+        host=options.host,
+        port=options.port,
+        folder=options.state,
+        times=Times(
+            pending=options.boot_seconds,
+            stopping=options.stop_seconds,
+            shutting_down=options.stop_seconds,
+        ),
+        throttle=options.throttle,
+        network=options.network,
+        make_host=_machines if options.machines == "process" else None,
+    )
+    told = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.set())
+    with emulator:
+        started = {"url": emulator.url, "seed": emulator.world.seed.to_json()}
+        sys.stdout.write(json.dumps(started) + "\n")
+        sys.stdout.flush()
+        told.wait()
+    return 0
+
+
+def _machines(root: Path, on_power: Callable[[str, str], None]) -> MachineHost:
+    # Not needed, and on some computers not possible, where the API alone is emulated.
+    from gpuspawner.emulator import machine  # noqa: PLC0415
+
+    return machine.MachineHost(root, on_power)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="gpuspawner emulator", description=__doc__)
+    clouds = parser.add_subparsers(dest="cloud", required=True)
+    ec2 = clouds.add_parser("ec2", help="Amazon EC2 at a port of this computer")
+    ec2.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    ec2.add_argument("--port", type=int, default=8020, help="port to listen on; 0 takes a free one")
+    ec2.add_argument(
+        "--state", type=Path, help="folder for machines and volumes (default: temporary)"
+    )
+    ec2.add_argument(
+        "--machines",
+        choices=["process", "none"],
+        default="process",
+        help="boot machines as processes of this computer, or keep them as entries of a list",
+    )
+    ec2.add_argument("--network", default="127.20", help="first two numbers of machine addresses")
+    ec2.add_argument("--boot-seconds", type=float, default=8, help="from pending to running")
+    ec2.add_argument("--stop-seconds", type=float, default=5, help="from stopping to stopped")
+    ec2.add_argument("--throttle", action="store_true", help="keep to AWS's documented call rates")
+    return parser

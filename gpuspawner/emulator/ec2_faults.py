@@ -1,0 +1,293 @@
+"""What can be made to go wrong, over HTTP: `POST`, `GET` and `DELETE /_emulator/faults`.
+
+A body is one object or a list of objects; `kind` says which. `GET` answers
+`{"rules": […], "settings": {…}}`, `DELETE` puts everything back to how the emulator started.
+
+`{"kind": "fault", …}` (the default kind) applies to calls, in the order in which it was posted:
+
+* `action`: the API action, or a pattern such as `Describe*`; default `*`
+* `match`: request parameter to pattern, all must fit: `{"InstanceType": "g5.*"}`
+* `code`, `status`, `message`: the error to answer; `status` is 400 unless the code is one that AWS
+  sends as 500 or 503
+* `drop`: end the connection without an answer
+* `pages`: `"missing"` leaves the second half out of DescribeInstances and says nothing,
+  `"duplicate"` repeats the first reservation at the end
+* `delay`: seconds of real time before the call is looked at
+* `when`: `"before"` (default), or `"after"`: the call is carried out and then the answer is lost
+* `probability`: 0 to 1, default 1; `count`: how often it happens, default for ever
+
+The other kinds set one thing each, until they are set again:
+
+* `{"kind": "capacity", "type": "g5.xlarge", "zone": "us-east-1a", "limit": 2}`: so many machines
+  may be pending or running together; `type` and `zone` are patterns, `limit` null is no limit
+* `{"kind": "quota", "code": "L-DB2E81BA", "limit": 8}`: vCPUs
+* `{"kind": "throttle", "on": true}`: AWS's documented token buckets
+* `{"kind": "lag", "hidden": 5, "stale": 3}`: new things are not listed for `hidden` seconds, states
+  are those of `stale` seconds ago
+* `{"kind": "times", "pending": 8, "stopping": 5, "shutting_down": 5, "attaching": 1}`: seconds
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import itertools
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from gpuspawner.emulator.ec2_limits import QUOTAS
+from gpuspawner.emulator.ec2_wire import Call, Dropped, Refusal
+
+STATUSES = {
+    "InsufficientInstanceCapacity": 500,
+    "InternalError": 500,
+    "ServerInternal": 500,
+    "RequestLimitExceeded": 503,
+    "ServiceUnavailable": 503,
+    "Unavailable": 503,
+    "UnauthorizedOperation": 403,
+}
+
+
+class BadRule(ValueError):
+    """A rule that cannot be understood; its text is one sentence."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """How long a change of state takes, in seconds."""
+
+    pending: float = 8.0
+    stopping: float = 5.0
+    shutting_down: float = 5.0
+    attaching: float = 1.0
+
+
+@dataclass
+class Rule:
+    """One fault, with how often it has happened (`hits`)."""
+
+    id: int
+    action: str = "*"
+    match: dict[str, str] = field(default_factory=dict)
+    code: str | None = None
+    status: int | None = None
+    message: str = "Injected by a fault rule."
+    drop: bool = False
+    pages: str | None = None
+    delay: float = 0.0
+    when: str = "before"
+    probability: float = 1.0
+    count: int | None = None
+    hits: int = 0
+
+    def fits(self, call: Call) -> bool:
+        """Whether the rule is meant for `call`, chance and count apart."""
+        return fnmatch.fnmatchcase(call.action, self.action) and all(
+            fnmatch.fnmatchcase(call.params.get(name, ""), pattern)
+            for name, pattern in self.match.items()
+        )
+
+    def strike(self) -> None:
+        """Raise what the rule says to raise, if anything.
+
+        Raises:
+            Refusal, Dropped: as configured.
+        """
+        if self.drop:
+            raise Dropped
+        if self.code is not None:
+            status = self.status or STATUSES.get(self.code, 400)
+            raise Refusal(self.code, self.message, status)
+
+
+@dataclass
+class Settings:
+    """Everything that is set rather than struck."""
+
+    throttle: bool = False
+    hidden: float = 0.0
+    stale: float = 0.0
+    times: Times = field(default_factory=Times)
+    quotas: dict[str, float] = field(
+        default_factory=lambda: {code: limit for code, (_, limit) in QUOTAS.items()}
+    )
+    capacity: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def room(self, machine_type: str, zone: str, count: Callable[[str, str], int]) -> float:
+        """How many more machines the zone has; `count` counts by patterns of type and zone."""
+        fitting = [
+            limit - count(*patterns)
+            for patterns, limit in self.capacity.items()
+            if fnmatch.fnmatchcase(machine_type, patterns[0])
+            and fnmatch.fnmatchcase(zone, patterns[1])
+        ]
+        return max(0, min(fitting)) if fitting else float("inf")
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as they are served."""
+        return {
+            "throttle": self.throttle,
+            "lag": {"hidden": self.hidden, "stale": self.stale},
+            "times": asdict(self.times),
+            "quotas": dict(self.quotas),
+            "capacity": [
+                {"type": type_, "zone": zone, "limit": limit}
+                for (type_, zone), limit in self.capacity.items()
+            ],
+        }
+
+
+class Faults:
+    """The rules and settings of one emulator.
+
+    Args:
+        times: the delays at start, to which `reset` returns.
+        throttle: whether the token buckets are on at start.
+        seed: of the dice that `probability` rolls.
+    """
+
+    def __init__(self, times: Times, *, throttle: bool = False, seed: int = 0) -> None:
+        self._times = times
+        self._throttle = throttle
+        self._dice = random.Random(seed)  # noqa: S311 - dice, not secrets
+        self._numbers = itertools.count(1)
+        self.rules: list[Rule] = []
+        self.settings = Settings(throttle=throttle, times=times)
+
+    def reset(self) -> None:
+        """No rules, and the settings of the start."""
+        self.rules = []
+        self.settings = Settings(throttle=self._throttle, times=self._times)
+
+    def post(self, body: object) -> list[int]:
+        """Add what `body` says, all of it or nothing, and return the ids of the new fault rules.
+
+        Raises:
+            BadRule: something in it is wrong.
+        """
+        entries = body if isinstance(body, list) else [body]
+        checked = [_checked(entry) for entry in entries]
+        ids = []
+        for kind, values in checked:
+            if kind == "fault":
+                self.rules.append(Rule(id=next(self._numbers), **values))
+                ids.append(self.rules[-1].id)
+            else:
+                self._set(kind, values)
+        return ids
+
+    def striking(self, call: Call) -> list[Rule]:
+        """The rules that apply to this call now; each of them counts it."""
+        found = []
+        for rule in self.rules:
+            spent = rule.count is not None and rule.hits >= rule.count
+            if not spent and rule.fits(call) and self._dice.random() < rule.probability:
+                rule.hits += 1
+                found.append(rule)
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """Rules and settings as they are served."""
+        rules = [asdict(rule) for rule in self.rules]
+        return {"rules": rules, "settings": self.settings.to_json()}
+
+    def _set(self, kind: str, values: dict[str, Any]) -> None:
+        settings = self.settings
+        if kind == "times":
+            settings.times = replace(settings.times, **values)
+        elif kind == "lag":
+            settings.hidden = values.get("hidden", settings.hidden)
+            settings.stale = values.get("stale", settings.stale)
+        elif kind == "throttle":
+            settings.throttle = values["on"]
+        elif kind == "quota":
+            settings.quotas[values["code"]] = values["limit"]
+        else:
+            patterns = (values.get("type", "*"), values.get("zone", "*"))
+            settings.capacity.pop(patterns, None)
+            if values["limit"] is not None:
+                settings.capacity[patterns] = values["limit"]
+
+
+Check = Callable[[Any], bool]
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _words(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+_NUMBER: tuple[Check, str] = (_number, "a number of 0 or more")
+_WORDS: tuple[Check, str] = (_words, "a text")
+_YES_OR_NO: tuple[Check, str] = (lambda value: isinstance(value, bool), "true or false")
+
+_FIELDS: Mapping[str, Mapping[str, tuple[Check, str]]] = {
+    "fault": {
+        "action": _WORDS,
+        "match": (
+            lambda value: isinstance(value, dict) and all(map(_words, [*value, *value.values()])),
+            "an object of texts",
+        ),
+        "code": _WORDS,
+        "status": (lambda value: _whole(value) and 400 <= value < 600, "an HTTP error status"),
+        "message": _WORDS,
+        "drop": _YES_OR_NO,
+        "pages": (lambda value: value in ("missing", "duplicate"), '"missing" or "duplicate"'),
+        "delay": _NUMBER,
+        "when": (lambda value: value in ("before", "after"), '"before" or "after"'),
+        "probability": (lambda value: _number(value) and value <= 1, "a number from 0 to 1"),
+        "count": (_whole, "a whole number"),
+    },
+    "capacity": {
+        "type": _WORDS,
+        "zone": _WORDS,
+        "limit": (lambda value: value is None or _whole(value), "a whole number or null"),
+    },
+    "quota": {
+        "code": (lambda value: value in QUOTAS, f"one of {', '.join(QUOTAS)}"),
+        "limit": _NUMBER,
+    },
+    "throttle": {"on": _YES_OR_NO},
+    "lag": {"hidden": _NUMBER, "stale": _NUMBER},
+    "times": dict.fromkeys(("pending", "stopping", "shutting_down", "attaching"), _NUMBER),
+}
+_NEEDED: Mapping[str, frozenset[str]] = {
+    "capacity": frozenset({"limit"}),
+    "quota": frozenset({"code", "limit"}),
+    "throttle": frozenset({"on"}),
+}
+
+
+def _checked(entry: object) -> tuple[str, dict[str, Any]]:
+    """The kind and the values of one entry.
+
+    Raises:
+        BadRule: it is not as the schema says.
+    """
+    if not isinstance(entry, dict):
+        raise BadRule("A rule is a JSON object, or a list of them.")
+    values = dict(entry)
+    kind = values.pop("kind", "fault")
+    if kind not in _FIELDS:
+        raise BadRule(f"There is no kind {kind!r}; the kinds are {', '.join(_FIELDS)}.")
+    for name, value in values.items():
+        if name not in _FIELDS[kind]:
+            raise BadRule(f"A {kind} has no {name!r}; it has {', '.join(_FIELDS[kind])}.")
+        check, what = _FIELDS[kind][name]
+        if not check(value):
+            raise BadRule(f"The {name!r} of a {kind} is {what}, not {value!r}.")
+    missing = _NEEDED.get(kind, frozenset()) - values.keys()
+    if missing:
+        raise BadRule(f"A {kind} needs {', '.join(sorted(missing))}.")
+    if kind == "fault" and not values.keys() & {"code", "drop", "pages", "delay"}:
+        raise BadRule("A fault needs at least one of code, drop, pages and delay.")
+    return kind, values

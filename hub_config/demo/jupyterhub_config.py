@@ -1,0 +1,106 @@
+"""The demo's hub: an emulated EC2 on this computer, pretend users, pretend money.
+
+`make demo` runs it. Do not copy it: `hub_config/aws/jupyterhub_config.py` is for a real class.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import gpuspawner
+
+c = get_config()
+
+folder = Path(os.environ.get("DEMO_DIR", ".demo")).absolute()
+base = int(os.environ.get("DEMO_PORT_BASE", "8000"))
+public_url = f"http://127.0.0.1:{base}/"
+
+gpuspawner.configure(
+    c,
+    public_url=public_url,
+    controller_url=f"http://127.0.0.1:{base + 10}",
+    secret_file=folder / "secret",
+)
+
+# The hub and its proxy, on this computer only.
+c.JupyterHub.bind_url = public_url
+c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{base + 81}"
+c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{base + 1}"
+c.ConfigurableHTTPProxy.command = json.loads(os.environ.get("DEMO_PROXY", '["configurable-http-proxy"]'))
+c.ConfigurableHTTPProxy.pid_file = str(folder / "proxy.pid")
+c.JupyterHub.db_url = f"sqlite:///{folder}/jupyterhub.sqlite"
+c.JupyterHub.cookie_secret_file = str(folder / "cookie_secret")
+c.JupyterHub.allow_named_servers = True
+c.JupyterHub.named_server_limit_per_user = 3
+
+# Pretend users with one password. Never do this on a network.
+students = {f"student{number}" for number in range(1, 31)}
+c.JupyterHub.authenticator_class = "dummy"
+c.DummyAuthenticator.password = "demo"  # noqa: S105
+c.Authenticator.allowed_users = students | {"teacher"}
+c.Authenticator.admin_users = {"teacher"}
+c.JupyterHub.load_groups = {"gpuspawner-admin": {"users": ["teacher"]}, "staff": {"users": ["teacher"]}}
+
+if token := os.environ.get("DEMO_ADMIN_TOKEN"):
+    c.JupyterHub.services.append({"name": "demo-admin", "api_token": token})
+    c.JupyterHub.load_roles.append(
+        {
+            "name": "demo-admin",
+            "services": ["demo-admin"],
+            "scopes": ["admin:users", "admin:servers", "admin:groups", "tokens", "read:hub", "access:servers"],
+        }
+    )
+
+# The machines to pick from.
+c.GPUSpawner.profile_list = [
+    {
+        "display_name": "One T4",
+        "slug": "t4",
+        "description": "For the course: enough for every notebook.",
+        "default": True,
+        "gpuspawner_override": {"sizes": ["g4dn.xlarge", "g6.xlarge"], "home_gib": 10},
+    },
+    {
+        "display_name": "One A10G",
+        "slug": "a10g",
+        "description": "About twice as fast; for your project.",
+        "gpuspawner_override": {"sizes": ["g5.xlarge"], "home_gib": 10},
+        "profile_options": {
+            "cpu": {
+                "display_name": "Processor and memory",
+                "choices": {
+                    "small": {
+                        "display_name": "4 vCPU, 16 GiB",
+                        "default": True,
+                        "gpuspawner_override": {"sizes": ["g5.xlarge"]},
+                    },
+                    "large": {
+                        "display_name": "8 vCPU, 32 GiB",
+                        "gpuspawner_override": {"sizes": ["g5.2xlarge"]},
+                    },
+                },
+            }
+        },
+    },
+    {
+        "display_name": "One L40S",
+        "slug": "l40s",
+        "description": "For staff.",
+        "groups": ["staff"],
+        "gpuspawner_override": {"sizes": ["g6e.xlarge"], "home_gib": 10},
+    },
+]
+c.GPUSpawner.start_timeout = 300
+
+# The cloud: the emulated EC2, with its own image and network.
+c.AWS.region = "us-east-1"
+c.AWS.endpoint_url = f"http://127.0.0.1:{base + 20}"
+c.AWS.image = os.environ.get("DEMO_IMAGE", "gpuspawner-lab")
+c.AWS.security_groups = ["gpuspawner-machines"]
+c.AWS.sizes = ["g4dn.xlarge", "g6.xlarge", "g5.xlarge", "g5.2xlarge", "g6e.xlarge"]
+
+# Everything is quick here, so look more often.
+c.Controller.database_url = f"sqlite:///{folder}/gpuspawner.sqlite"
+c.Controller.fast_interval = 1.0
+c.Controller.slow_interval = 10.0
+c.Agent.heartbeat_interval = 2.0

@@ -1,0 +1,71 @@
+"""The controller's faces over HTTP, with a cloud in memory behind them."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import aiohttp
+from tornado.testing import bind_unused_port
+
+from gpuspawner.app import Controller, Settings
+from gpuspawner.settings import AgentRecord
+from gpuspawner.web.application import application, http_server
+from tests.controllers.stage import IDENTITY, SMALL, Stage, name_of, record, staged
+
+AGENT = AgentRecord(10.0, 1800.0, 600.0)
+
+
+@dataclass
+class House:
+    stage: Stage
+    controller: Controller
+    url: str
+    session: aiohttp.ClientSession
+
+    async def ask(self, method: str, path: str, body: Any = None, token: str | None = None, **more):
+        """Status and decoded body of one request; the hub's token unless another is given."""
+        token = IDENTITY.claims_token if token is None else token
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        async with self.session.request(
+            method, f"{self.url}api/v1/{path}", json=body, headers=headers, **more
+        ) as answer:
+            return answer.status, await answer.json()
+
+    async def put(self, user: str, **changes):
+        return await self.ask("PUT", f"claims/{name_of(user)}", self.claim(user) | changes)
+
+    def claim(self, user: str) -> dict[str, Any]:
+        start_by = self.stage.clock.now() + timedelta(seconds=600)
+        return {
+            "owner": {"user_id": f"id-{user}", "user_name": user, "server_name": ""},
+            "specification": SMALL.to_json(),
+            "environment": {"JUPYTERHUB_API_TOKEN": "a-secret-token"},
+            "command": ["jupyterhub-singleuser"],
+            "port": 8888,
+            "start_by": start_by.isoformat(),
+        }
+
+    async def pass_time(self, seconds: float, every: float = 3) -> None:
+        end = self.stage.clock.now() + timedelta(seconds=seconds)
+        while self.stage.clock.now() < end:
+            await self.controller.tick()
+            await self.stage.clock.advance(every)
+        await self.controller.tick()
+
+
+@asynccontextmanager
+async def house(folder):
+    async with staged(folder) as stage:
+        settings = Settings(record(), AGENT, None, IDENTITY)
+        controller = Controller(settings, stage.provider, stage.database, stage.clock)
+        socket, port = bind_unused_port()
+        server = http_server(application(controller.services))
+        server.add_socket(socket)
+        async with aiohttp.ClientSession() as session:
+            url = f"http://127.0.0.1:{port}/services/gpuspawner/"
+            yield House(stage, controller, url, session)
+        server.stop()
+        await server.close_all_connections()

@@ -116,29 +116,23 @@ class ControllerClient:
             "port": port,
             "start_by": start_by.isoformat(),
         }
-        return self._learned(await self._request("PUT", f"claims/{name}", body))
+        view = _view(await self._request("PUT", f"claims/{name}", body))
+        self.mirror.learn(view)
+        self._notify(name)
+        return view
 
     async def stop(self, name: str, generation: int | None, reason: Reason) -> ClaimView:
         """Write `stopped`, if the wish is still of `generation` (None: whatever it is)."""
         body = {"generation": generation, "reason": reason.value}
-        return self._learned(await self._request("POST", f"claims/{name}/stop", body))
+        return _view(await self._request("POST", f"claims/{name}/stop", body))
 
     async def delete(self, name: str) -> ClaimView:
         """Give the claim up: its machine is deleted, its home is kept."""
-        return self._learned(await self._request("DELETE", f"claims/{name}"))
+        return _view(await self._request("DELETE", f"claims/{name}"))
 
     async def get(self, name: str) -> ClaimView:
         """Look at one claim now."""
-        return self._learned(await self._request("GET", f"claims/{name}"))
-
-    def _learned(self, answer: Mapping[str, Any]) -> ClaimView:
-        try:
-            view = ClaimView.from_json(answer)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ControllerUnavailable(f"the controller answered {error!r}") from error
-        self.mirror.learn(view)
-        self._notify(view.name)
-        return view
+        return _view(await self._request("GET", f"claims/{name}"))
 
     async def _request(
         self, method: str, path: str, body: Mapping[str, Any] | None = None
@@ -167,14 +161,14 @@ class ControllerClient:
             self._follower = asyncio.ensure_future(self._follow())
 
     async def wait_for(
-        self, name: str, predicate: Callable[[], bool], timeout: float | None = None
+        self, name: str, predicate: Callable[[], bool], seconds: float | None = None
     ) -> bool:
         """Wait until `predicate()`; it is asked again after each event that may concern `name`.
 
         Returns:
-            False when `timeout` seconds passed first.
+            False when `seconds` passed first.
         """
-        alarm = None if timeout is None else asyncio.ensure_future(self.clock.sleep(timeout))
+        alarm = None if seconds is None else asyncio.ensure_future(self.clock.sleep(seconds))
         try:
             while not predicate():
                 if alarm is not None and alarm.done():
@@ -212,20 +206,20 @@ class ControllerClient:
                 waiter.set_result(None)
 
     async def _follow(self) -> None:
-        waits = _waits()
+        back_off = waits()
         try:
             while True:
                 self.mirror.connect()
                 try:
                     async for event in self._events():
                         self._notify(self.mirror.apply(event))
-                        waits = _waits()
+                        back_off = waits()
                     logger.info("the stream of claims ended; connecting again")
                 except Gap as gap:
                     logger.info("the stream of claims has a gap (%s): a new snapshot", gap)
                 except _TROUBLE as error:
                     logger.warning("the stream of claims at %s: %r", self.url, error)
-                await self.clock.sleep(next(waits))
+                await self.clock.sleep(next(back_off))
         finally:
             # The hub cancels every task when it ends, and this is where we learn of it.
             await self._close_session()
@@ -261,7 +255,15 @@ def certainly_not_sent(error: GpuspawnerError) -> bool:
     return isinstance(error.__cause__, aiohttp.ClientConnectorError)
 
 
-def _waits() -> Iterator[float]:
+def _view(answer: Mapping[str, Any]) -> ClaimView:
+    try:
+        return ClaimView.from_json(answer)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ControllerUnavailable(f"the controller answered {error!r}") from error
+
+
+def waits() -> Iterator[float]:
+    """The seconds to wait between one attempt and the next."""
     yield from BACK_OFF_SECONDS
     while True:
         yield BACK_OFF_SECONDS[-1]
@@ -277,7 +279,10 @@ def _error(status: int, body: Any) -> GpuspawnerError:
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):
         public = None
     cls = _classes().get(code) if isinstance(code, str) else None
-    return (cls or ControllerUnavailable)(f"{status} {code}", public=public)
+    if cls is None:
+        # A refusal that this version does not know, but that has its sentence, is not an outage.
+        cls = GpuspawnerError if public and 400 <= status < 500 else ControllerUnavailable
+    return cls(f"{status} {code}", public=public)
 
 
 def _classes() -> dict[str, type[GpuspawnerError]]:

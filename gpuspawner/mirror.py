@@ -13,7 +13,7 @@ from typing import Any
 from gpuspawner.views import ClaimView, SizeCard
 
 
-class Gap(Exception):  # noqa: N818 - it is not an error: it says to take a new snapshot
+class Gap(Exception):
     """An event is missing, or the stream did not begin with a snapshot."""
 
 

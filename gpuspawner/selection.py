@@ -32,9 +32,7 @@ class Selection:
         for _option, choice in self.choices:
             merged.update(choice.override)
         names = [self.profile.display_name, *(choice.display_name for _, choice in self.choices)]
-        return Specification(
-            profile=self.profile.slug, display_name=" · ".join(names), **merged
-        )
+        return Specification(profile=self.profile.slug, display_name=" · ".join(names), **merged)
 
 
 def visible(profiles: Iterable[Profile], groups: Collection[str]) -> tuple[Profile, ...]:

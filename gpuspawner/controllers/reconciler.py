@@ -151,5 +151,11 @@ def _progress(
 def _record(
     connection: Connection, noted: list[tuple[Claim, tuple[Stage, Sentence]]], now: datetime
 ) -> None:
+    """What the agent has reported is further than what the listing shows: never back to that."""
+    histories = events.histories(connection)
+    order = list(Stage)
     for claim, (stage, sentence) in noted:
+        seen = histories.get(claim.name, ())
+        if any(order.index(event.stage) > order.index(stage) for event in seen):
+            continue
         events.record(connection, claim.name, claim.generation, stage, sentence, now)

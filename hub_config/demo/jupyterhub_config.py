@@ -20,6 +20,8 @@ gpuspawner.configure(
     public_url=public_url,
     controller_url=f"http://127.0.0.1:{base + 10}",
     secret_file=folder / "secret",
+    # The controller reads this file too, and the hub starts it with a bare environment.
+    environment={key: value for key, value in os.environ.items() if key.startswith("DEMO_")},
 )
 
 # The hub and its proxy, on this computer only.

@@ -15,7 +15,10 @@ from gpuspawner.errors import (
     QuotaExceeded,
     Throttled,
 )
+from gpuspawner.language import say
 from gpuspawner.model import Desired, Placement, Power, Reason
+from gpuspawner.model import Stage as Phase
+from gpuspawner.store import events
 from tests.controllers.stage import LARGE, SMALL, Stage, name_of, staged
 
 
@@ -370,3 +373,14 @@ async def test_capacity_errors_are_not_the_same_as_no_such_machine(stage: Stage)
     claim = await stage.claim("alice")
     assert claim.reason is Reason.CONFIGURATION
     assert CapacityError.sentence != claim.because
+
+
+async def test_progress_never_goes_back_to_what_the_listing_shows(stage: Stage):
+    await stage.wants("alice")
+    await stage.pass_time(24)
+    claim = await stage.claim("alice")
+    await stage.database.run(
+        events.record, claim.name, claim.generation, Phase.SERVER, say("x."), stage.clock.now()
+    )
+    await stage.pass_time(30)
+    assert await stage.history("alice") == ["capacity", "machine", "boot", "server"]

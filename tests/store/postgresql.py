@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import pwd
 import shutil
@@ -12,6 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
+from gpuspawner.store import schema
+
+_numbers = itertools.count(1)
 
 
 def _binaries() -> Path | None:
@@ -45,7 +52,7 @@ def _needs(binaries: Path | None) -> Path:
 
 @contextlib.contextmanager
 def server() -> Iterator[str]:
-    """The SQLAlchemy URL of the server's first database; `{}` in it is the database's name."""
+    """A URL of a new server, with `{}` in the place of a database's name."""
     binaries, user = _needs(_binaries()), _unprivileged()
     # Not below pytest's folder, which another user may not enter; and a socket's path is short.
     with tempfile.TemporaryDirectory(prefix="gpuspawner-pg-") as folder:
@@ -72,3 +79,24 @@ def server() -> Iterator[str]:
             yield f"postgresql://gpuspawner@/{{}}?host={folder}"
         finally:
             run("pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
+
+
+def new_database(server: str) -> str:
+    """The URL of a new database."""
+    name = f"test{next(_numbers)}"
+    _execute(server.format("postgres"), f"CREATE DATABASE {name}")
+    return server.format(name)
+
+
+def clean(url: str) -> None:
+    """Empty the tables that a test writes to."""
+    tables = [name for name in schema.metadata.tables if name != "canary"]
+    _execute(url, "; ".join(f"DELETE FROM {name}" for name in tables))
+
+
+def _execute(url: str, statement: str) -> None:
+    driver = url.replace("postgresql:", "postgresql+psycopg:")
+    engine = create_engine(driver, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql(statement)
+    engine.dispose()

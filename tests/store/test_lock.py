@@ -10,13 +10,13 @@ from sqlalchemy.pool import NullPool
 from gpuspawner.errors import ControllerUnavailable
 from gpuspawner.store.database import Database
 from gpuspawner.store.lock import FileLock
-from tests.store.conftest import _new_database
+from tests.store.postgresql import new_database
 from tests.store.wishes import KEY
 
 
 @pytest.fixture
 def server(postgresql_url: str) -> Iterator[tuple[Database, str]]:
-    url = _new_database(postgresql_url)
+    url = new_database(postgresql_url)
     database = Database(url, KEY)
     yield database, url.replace("postgresql:", "postgresql+psycopg:")
     database.close()

@@ -70,45 +70,43 @@ Process = Callable[[str], Worker]
 
 
 async def test_two_who_press_start_at_once_get_generations_of_their_own(
-    database: Database, process: Process
+    own: Database, process: Process
 ) -> None:
     both = [process("wish"), process("wish")]
     generations = [worker.go() for worker in both] and [worker.hear() for worker in both]
     assert sorted(generations[0] + generations[1]) == list(range(1, 21))
-    assert (await database.run(claims.get, NAME)).generation == 20
+    assert (await own.run(claims.get, NAME)).generation == 20
 
 
-async def test_of_two_who_open_an_attempt_at_once_one_does(
-    database: Database, process: Process
-) -> None:
-    await database.run(run)
+async def test_of_two_who_open_an_attempt_at_once_one_does(own: Database, process: Process) -> None:
+    await own.run(run)
     both = [process("ask"), process("ask")]
     ids = [worker.go() for worker in both] and {worker.hear() for worker in both}
-    (intent,) = await database.run(claims.open_intents)
+    (intent,) = await own.run(claims.open_intents)
     assert ids == {intent.id, None}
 
 
 async def test_a_process_killed_in_a_transaction_leaves_nothing_of_it(
-    database: Database, process: Process
+    own: Database, process: Process
 ) -> None:
-    before = await database.run(run)
+    before = await own.run(run)
     worker = process("half").go()
     assert worker.hear() == "half"
     worker.kill()
-    assert await database.run(claims.get, NAME) == before
-    assert await database.run(claims.open_intents) == []
+    assert await own.run(claims.get, NAME) == before
+    assert await own.run(claims.open_intents) == []
     # Nor does it stand in the way of the next.
-    assert await database.run(run) == replace(before, generation=2)
+    assert await own.run(run) == replace(before, generation=2)
 
 
-def test_one_of_two_holds_the_lock(database: Database, process: Process) -> None:
+def test_one_of_two_holds_the_lock(own: Database, process: Process) -> None:
     first, second = process("lead"), process("lead")
     assert first.go().hear() is True
     assert second.go().hear() is False
 
 
-def test_the_lock_of_a_killed_process_passes_on(database: Database, process: Process) -> None:
-    worker, lock = process("lead"), database.lock()
+def test_the_lock_of_a_killed_process_passes_on(own: Database, process: Process) -> None:
+    worker, lock = process("lead"), own.lock()
     assert worker.go().hear() is True
     assert not lock.acquire()
     with pytest.raises(NotTheLeader):
@@ -120,8 +118,8 @@ def test_the_lock_of_a_killed_process_passes_on(database: Database, process: Pro
     lock.release()
 
 
-def test_a_lock_that_is_held_is_taken_again_by_its_holder_only(database: Database) -> None:
-    first, second = database.lock(), database.lock()
+def test_a_lock_that_is_held_is_taken_again_by_its_holder_only(own: Database) -> None:
+    first, second = own.lock(), own.lock()
     assert first.lost()
     assert first.acquire()
     assert first.acquire()

@@ -1,0 +1,71 @@
+"""What the hub's own pages show of a server: from memory, for `home.html` and `not_running.html`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from gpuspawner.language import Sentence, _, say
+from gpuspawner.model import Desired, Stage
+from gpuspawner.views import ClaimView, SizeCard
+
+_STATES = {
+    "unknown": say(_("Not known yet")),
+    "off": say(_("Off – nothing is charged for computing")),
+    "starting": say(_("Starting")),
+    "running": say(_("Running")),
+    "stopping": say(_("Stopping")),
+}
+
+
+_EMPTY = Markup()
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCard:
+    """One server for a page. `state` is a key for the style, the rest is ready to be shown."""
+
+    state: str
+    label: Markup
+    machine: str = ""
+    price: str = ""
+    because: Markup = _EMPTY
+
+
+def server_card(view: ClaimView | None, sizes: Mapping[str, SizeCard], known: bool) -> ServerCard:
+    """The card for `view`; `known` is whether the controller has been heard and sees the cloud."""
+    state = _state(view, known)
+    label = show(_STATES[state])
+    if view is None:
+        return ServerCard(state, label)
+    card = sizes.get(view.size or view.specification.sizes[0])
+    return ServerCard(
+        state,
+        label,
+        view.specification.display_name,
+        price_text(card.price_micros, card.currency) if card else "",
+        show(view.because) if view.because and state in {"off", "stopping"} else _EMPTY,
+    )
+
+
+def _state(view: ClaimView | None, known: bool) -> str:
+    if not known:
+        return "unknown"
+    if view is None:
+        return "off"
+    if view.desired is Desired.RUNNING:
+        return "running" if view.stage is Stage.READY else "starting"
+    return "stopping" if view.billed else "off"
+
+
+def show(sentence: Sentence) -> Markup:
+    """The sentence for a template, in all languages; `Sentence.html` has escaped it."""
+    return Markup(sentence.html())  # noqa: S704
+
+
+def price_text(micros: int, currency: str) -> str:
+    """An hourly price for people, such as `$0.526`; `micros` are millionths of `currency`."""
+    amount = f"{micros / 1_000_000:,.3f}".removesuffix("0")
+    return f"${amount}" if currency == "USD" else f"{amount} {currency}"

@@ -162,7 +162,9 @@ def _proxy(commands: Commands[argparse.ArgumentParser]) -> None:
         help="install JupyterHub's proxy where node is missing",
         description=_run_proxy.__doc__,
     )
-    command.add_argument("folder", type=Path, help="where to install it")
+    command.add_argument(
+        "folder", type=Path, nargs="?", help="where to install it (default: beside this Python)"
+    )
     command.set_defaults(run=_run_proxy)
 
 
@@ -170,7 +172,7 @@ def _run_proxy(parsed: argparse.Namespace) -> int:
     """Install configurable-http-proxy, and print the command for `c.ConfigurableHTTPProxy.command`."""
     from gpuspawner import proxy  # noqa: PLC0415
 
-    print(proxy.install(parsed.folder))
+    print("c.ConfigurableHTTPProxy.command =", proxy.install(parsed.folder))
     return 0
 
 

@@ -60,6 +60,11 @@ class Ports:
         return _EMULATOR + self.offset
 
     @property
+    def network(self) -> str:
+        """The first half of the machines' addresses: another one for each demo on this computer."""
+        return f"127.{20 + abs(self.offset) // 100 % 230}"
+
+    @property
     def emulator_url(self) -> str:
         """The emulated EC2's endpoint."""
         return f"http://127.0.0.1:{self.emulator}"
@@ -114,7 +119,7 @@ def _environment(folder: Path, ports: Ports) -> dict[str, str]:
     return kept | {
         "DEMO_DIR": str(folder),
         "DEMO_PORT_BASE": str(_HUB + ports.offset),
-        "DEMO_PROXY": json.dumps(proxy.install(folder / "proxy")),
+        "DEMO_PROXY": json.dumps(proxy.install()),
         # The emulated cloud takes any credentials; the SDK insists on having some.
         "AWS_ACCESS_KEY_ID": "demo",
         "AWS_SECRET_ACCESS_KEY": "demo",
@@ -127,7 +132,7 @@ def _environment(folder: Path, ports: Ports) -> dict[str, str]:
 def _emulator_command(ports: Ports, folder: Path) -> list[str]:
     return [
         sys.executable, "-m", "gpuspawner.cli", "emulator", "ec2",
-        "--port", str(ports.emulator), "--state", str(folder / "ec2"),
+        "--port", str(ports.emulator), "--state", str(folder / "ec2"), "--network", ports.network,
     ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from gpuspawner.clock import Clock
 from gpuspawner.controllers.logbook import Logbook
 from gpuspawner.errors import (
     InvalidSpec,
+    MachineNotFound,
     NotAuthorized,
     ProviderError,
     ProviderUnavailable,
@@ -54,6 +55,11 @@ class Launch:
             # Whether it was carried out is not known: the intent stays open and is sent again.
             self._logbook.problem(step, error)
             await self._logbook.progress(step, progress.busy())
+        except MachineNotFound as error:
+            # This very attempt's machine was made, and is gone: the next attempt is a new one.
+            self._logbook.problem(step, error)
+            self._logbook.again = True
+            await self._database.run(claims.abandon_intent, intent.id, self._clock.now())
         except ProviderError as error:
             now = self._clock.now()
             await self._database.run(claims.refuse_intent, intent.id, error.detail, now)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -72,6 +73,7 @@ class Reconciler:
             return self._without_listing(error)
         self._seen.problems.pop("", None)
         known = await self._database.read(self._read)
+        known = await self._with_images(known)
         made = plan(known, world, self._clock.now(), self._limits)
         self._seen.world, self._seen.absences = world, made.absences
         self._tell(made)
@@ -86,6 +88,21 @@ class Reconciler:
         if self._offered_at is None or now - self._offered_at > _OFFERINGS_FRESH:
             self._seen.offered = await self._provider.offerings()
             self._offered_at = now
+
+    async def _with_images(self, known: Known) -> Known:
+        """Name the images that starting claims ask for by their ids, as machines are listed."""
+        wanted = {
+            claim.specification.image
+            for claim in known.claims
+            if claim.desired is Desired.RUNNING and claim.up_at is None
+        }
+        for reference in wanted - self._seen.images.keys():
+            try:
+                self._seen.images[reference] = await self._provider.resolve_image(reference)
+            except ProviderError as error:
+                # The start itself will be refused for it, and say so to whom it concerns.
+                _log.warning("image %r: %s: %s", reference, error.code, error.detail)
+        return replace(known, images=dict(self._seen.images))
 
     def _without_listing(self, error: ProviderError) -> datetime:
         self._seen.problems[""] = f"{error.code}: {error.detail}"

@@ -184,7 +184,8 @@ class ClaimPlan:
     def _start(self, machine: Machine, homes: list[Home]) -> Step:
         home = _eldest(homes)
         wanted = self.claim.specification
-        if wanted.image and machine.image != wanted.image:
+        image = self.known.images.get(wanted.image)
+        if image and machine.image != image:
             return self._step(Action.DELETE, machine=machine, because=sentences.other_image())
         if home and home.zone != machine.placement.zone:
             return self._step(Action.DELETE, machine=machine, because=sentences.other_zone())

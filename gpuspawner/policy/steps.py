@@ -50,6 +50,8 @@ class Known:
     """Homes that an admin gave to a claim: home id to claim."""
     offerings: tuple[Offering, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    images: Mapping[str, str] = field(default_factory=dict)
+    """The id of each image that a specification names, as far as it is known."""
     absences: Mapping[str, Absence] = field(default_factory=dict)
     """What earlier complete listings did not show, by claim: `Plan.absences` of the last plan."""
 

@@ -98,6 +98,16 @@ class Provider(Protocol):
         """Look at everything a start would need, changing nothing. Does not raise for a finding."""
         ...
 
+    async def resolve_image(self, reference: str) -> str:
+        """The id of the image that `reference` (an id, a name, a parameter; "" the default) means.
+
+        The same answer for the whole life of the provider, so that a class stays on one image.
+
+        Raises:
+            InvalidSpec: there is no such image.
+        """
+        ...
+
     async def offerings(self) -> tuple[Offering, ...]:
         """All placements that the configuration admits, best zone first, unavailable ones marked."""
         ...
@@ -111,6 +121,7 @@ class Provider(Protocol):
 
         Raises:
             CapacityError, QuotaExceeded, InvalidSpec, NotAuthorized: refused; nothing was made.
+            MachineNotFound: this intent's machine was made before, and is gone: the intent is over.
             Throttled: not carried out.
             ProviderUnavailable: whether it was carried out is not known; send the same again.
         """

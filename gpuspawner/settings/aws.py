@@ -5,7 +5,7 @@ from __future__ import annotations
 from traitlets import Dict, Enum, Float, List, Unicode
 from traitlets.config import Configurable
 
-from gpuspawner.providers.aws_settings import AWSRecord
+from gpuspawner.settings.aws_record import AWSRecord
 
 __all__ = ["AWS", "AWSRecord"]
 

@@ -22,6 +22,7 @@ class Seen:
     absences: Mapping[str, Absence] = field(default_factory=dict)
     refusals: tuple[Refusal, ...] = ()
     offered: tuple[Offering, ...] = ()
+    images: dict[str, str] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
     """For the admin: what last went wrong, by claim ("" for the cloud as a whole)."""
 

@@ -16,7 +16,8 @@ import sys
 if "pytest" in sys.modules:  # a failing comparison in the contract shows both sides
     import pytest
 
-    pytest.register_assert_rewrite("gpuspawner.testing.contract", "gpuspawner.testing.steps")
+    for room in ("contract", "contract_homes", "steps"):
+        pytest.register_assert_rewrite(f"gpuspawner.testing.{room}")
 
 from gpuspawner.testing.clock import FakeClock
 from gpuspawner.testing.cloud import Delays, FakeCloud

@@ -20,6 +20,8 @@ from gpuspawner.providers.base import HomeRequest, MachineRequest
 BUSY = frozenset({Power.PENDING, Power.RUNNING, Power.STOPPING})
 """The powers that take up capacity and quota."""
 
+DEFAULT_IMAGE = "image-0"
+
 
 @dataclass
 class Delays:
@@ -179,9 +181,10 @@ class FakeCloud:
             vm.become_later(Power.DELETING, None, self.later(self.delays.deleting), because)
 
     def create(self, hub_id: str, request: MachineRequest) -> Machine:
-        """Create a machine, or find the one that this intent made, whatever became of it.
+        """Create a machine, or find the one that this intent made.
 
         Raises:
+            MachineNotFound: this intent's machine is gone.
             InvalidSpec: the intent was used for another request, or there is no such placement.
             CapacityError, QuotaExceeded: there is no room.
         """
@@ -189,6 +192,8 @@ class FakeCloud:
             if vm.request.intent == request.intent:
                 if vm.request != request:
                     raise InvalidSpec(f"intent {request.intent} was used for another request")
+                if vm.gone:
+                    raise MachineNotFound(f"{vm.machine.id} of this intent is gone")
                 return vm.machine
         if all(o.placement != request.placement for o in self.offered):
             raise InvalidSpec(f"{request.placement} is not offered")
@@ -198,7 +203,7 @@ class FakeCloud:
             id=f"vm-{number:04d}",
             power=Power.PENDING,
             placement=request.placement,
-            image=request.image,
+            image=request.image or DEFAULT_IMAGE,
             created_at=now,
             claim=request.claim,
             intent=request.intent,

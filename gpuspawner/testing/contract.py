@@ -12,12 +12,13 @@ import uuid
 from dataclasses import replace
 
 from gpuspawner.errors import InvalidSpec, MachineNotFound, WrongState
-from gpuspawner.model import Home, Power
+from gpuspawner.model import Power
 from gpuspawner.providers.base import Provider, Severity
-from gpuspawner.testing.steps import Steps, refused
+from gpuspawner.testing.contract_homes import HomeContract
+from gpuspawner.testing.steps import refused
 
 
-class ProviderContract(Steps):
+class ProviderContract(HomeContract):
     """Mix this into a test class and give it the fixtures `provider` and `stranger`, and `settle`.
 
     `provider` is bootstrapped and its account is empty; `stranger` is the same account seen through
@@ -90,6 +91,15 @@ class ProviderContract(Steps):
         other = replace(request, user_data=b'#cloud-config\n{"other": 1}\n')
         await refused(InvalidSpec, provider.create(other))
         assert [m.id for m in (await provider.list()).machines] == [created.id]
+
+    async def test_an_intent_whose_machine_is_gone_makes_no_other(self, provider: Provider) -> None:
+        request = await self.request(provider)
+        created = await provider.create(request)
+        await self.settle()
+        await provider.delete(created.id)
+        await self.settle()
+        await refused(MachineNotFound, provider.create(request))
+        assert (await provider.list()).machines == ()
 
     async def test_another_hub_sees_nothing_of_ours(
         self, provider: Provider, stranger: Provider
@@ -200,83 +210,6 @@ class ProviderContract(Steps):
         machine = await self.running(provider)
         await refused(MachineNotFound, stranger.delete(machine.id))
         assert await self.power(provider, machine.id) is Power.RUNNING
-
-    # Homes.
-
-    async def test_a_home_is_listed_with_its_tags(self, provider: Provider) -> None:
-        request = await self.home_request(provider)
-        created = await provider.create_home(request)
-        await self.settle()
-        (home,) = (await provider.list()).homes
-        assert home == Home(
-            id=created.id,
-            region=request.region,
-            zone=request.zone,
-            size_gib=request.size_gib,
-            created_at=home.created_at,
-            claim=request.claim,
-            owner_id=request.owner_id,
-            machine_id=None,
-            device=created.device,
-            ready=True,
-        )
-
-    async def test_the_same_token_makes_no_second_home(self, provider: Provider) -> None:
-        request = await self.home_request(provider)
-        first, second = await provider.create_home(request), await provider.create_home(request)
-        assert first.id == second.id
-        assert len((await provider.list()).homes) == 1
-
-    async def test_a_home_outlives_its_machine(self, provider: Provider) -> None:
-        machine, home = await self.with_home(provider)
-        await provider.delete(machine.id)
-        await self.settle()
-        world = await provider.list()
-        (seen,) = world.homes
-        assert (seen.id, seen.machine_id, world.machines) == (home.id, None, ())
-
-    async def test_an_attached_home_names_its_machine(self, provider: Provider) -> None:
-        machine, home = await self.with_home(provider)
-        (seen,) = (await provider.list()).homes
-        assert (seen.id, seen.machine_id) == (home.id, machine.id)
-
-    async def test_attaching_twice_is_no_error(self, provider: Provider) -> None:
-        machine, home = await self.with_home(provider)
-        await provider.attach_home(home.id, machine.id)
-
-    async def test_a_home_goes_to_a_stopped_machine_too(self, provider: Provider) -> None:
-        machine, home = await self.stopped(provider), await self.home(provider)
-        await provider.attach_home(home.id, machine.id)
-        await self.settle()
-        (seen,) = (await provider.list()).homes
-        assert seen.machine_id == machine.id
-
-    async def test_a_home_does_not_go_to_a_pending_machine(self, provider: Provider) -> None:
-        home = await self.home(provider)
-        machine = await provider.create(await self.request(provider))
-        await refused(WrongState, provider.attach_home(home.id, machine.id))
-
-    async def test_a_home_does_not_go_to_two_machines(self, provider: Provider) -> None:
-        _, home = await self.with_home(provider)
-        other = await self.running(provider)
-        await refused(WrongState, provider.attach_home(home.id, other.id))
-
-    async def test_an_attached_home_is_not_deleted(self, provider: Provider) -> None:
-        _, home = await self.with_home(provider)
-        await refused(WrongState, provider.delete_home(home.id))
-        assert [h.id for h in (await provider.list()).homes] == [home.id]
-
-    async def test_a_free_home_is_deleted_until_nothing_is_left(self, provider: Provider) -> None:
-        home = await self.home(provider)
-        await provider.delete_home(home.id)
-        await self.settle()
-        await refused(MachineNotFound, provider.delete_home(home.id))
-        assert (await provider.list()).homes == ()
-
-    async def test_delete_never_deletes_a_home(self, provider: Provider) -> None:
-        home = await self.home(provider)
-        await refused(MachineNotFound, provider.delete(home.id))
-        assert [h.id for h in (await provider.list()).homes] == [home.id]
 
     # The console.
 

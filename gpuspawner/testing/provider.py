@@ -10,7 +10,7 @@ from gpuspawner.clock import Clock
 from gpuspawner.errors import ProviderError, WrongState
 from gpuspawner.model import Fragment, Home, Machine, Offering, Placement, World
 from gpuspawner.providers.base import Finding, HomeRequest, MachineRequest, Quota, Severity
-from gpuspawner.testing.cloud import VM, Delays, FakeCloud
+from gpuspawner.testing.cloud import DEFAULT_IMAGE, VM, Delays, FakeCloud
 
 T = TypeVar("T")
 
@@ -120,6 +120,10 @@ class FakeProvider:
     async def bootstrap(self) -> None:
         """Nothing is slow here."""
         await self._do("bootstrap", (), lambda: None)
+
+    async def resolve_image(self, reference: str) -> str:
+        """`reference` itself; `image-0` for the default."""
+        return await self._do("resolve_image", (reference,), lambda: reference or DEFAULT_IMAGE)
 
     async def check(self) -> list[Finding]:
         """All is well, unless a failure was ordered."""

@@ -44,9 +44,7 @@ def known(*claims, **more) -> Known:
 
 def one_step(known_, world_, now=NOON):
     """The only step of the plan, or None."""
-    steps = [
-        step for step in plan(known_, world_, now).steps if step.action is not Action.RELEASE
-    ]
+    steps = [step for step in plan(known_, world_, now).steps if step.action is not Action.RELEASE]
     assert len(steps) <= 1, steps
     return steps[0] if steps else None
 
@@ -264,8 +262,21 @@ def test_a_stopped_machine_is_started_in_the_size_wanted_now():
 
 def test_a_stopped_machine_of_another_image_is_deleted_and_its_home_kept():
     other = claim(machine_id="i-1", specification=replace(SPEC, image="ami-2"))
-    step = one_step(known(other), world(machine(Power.STOPPED), home()))
+    images = {"ami-2": "ami-2"}
+    step = one_step(known(other, images=images), world(machine(Power.STOPPED), home()))
     assert (step.action, step.machine.id, step.home) == (Action.DELETE, "i-1", None)
+
+
+def test_an_image_that_is_named_another_way_is_the_same_image():
+    named = claim(machine_id="i-1", specification=replace(SPEC, image="the course's image"))
+    images = {"the course's image": "ami-1"}
+    step = one_step(known(named, images=images), world(machine(Power.STOPPED), home()))
+    assert step.action is Action.START
+
+
+def test_an_image_that_is_not_known_yet_deletes_nothing():
+    named = claim(machine_id="i-1", specification=replace(SPEC, image="unheard of"))
+    assert one_step(known(named), world(machine(Power.STOPPED), home())).action is Action.START
 
 
 def test_a_refused_start_goes_down_the_ladder_inside_its_zone():

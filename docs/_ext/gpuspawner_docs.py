@@ -1,0 +1,177 @@
+"""The pages that are made from the code: the plan, the settings, the errors, the commands.
+
+A line `% generated: NAME` in a page is replaced by what the code says. So the documentation cannot
+fall behind it, and what cannot be shown (a setting without help) fails the build.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from traitlets import TraitType
+
+from gpuspawner import cli
+from gpuspawner.errors import GpuspawnerError
+from gpuspawner.model import Power, Stage
+from gpuspawner.policy.table import TABLE, Action, Wish
+from gpuspawner.settings import AWS, Agent, Controller
+from gpuspawner.spawner import GPUSpawner
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+_MARK = re.compile(r"^% generated: (\w+)$", re.MULTILINE)
+
+
+def plan() -> str:
+    """The plan's table: the wish down, the machine's power across."""
+    powers: list[Power | None] = [None, *Power]
+    head = ["the wish \\ the machine", *(power.name if power else "none" for power in powers)]
+    rows = [
+        [f"**{wish.value}**", *(_action(TABLE[wish, power]) for power in powers)] for wish in Wish
+    ]
+    return _table([head, *rows])
+
+
+def _action(action: Action) -> str:
+    return "–" if action is Action.NOTHING else action.value
+
+
+def stages() -> str:
+    """The stages of a start, in order."""
+    return ", ".join(f"*{stage.value}*" for stage in Stage)
+
+
+def setting_traits() -> dict[str, dict[str, TraitType[Any, Any]]]:
+    """The settings of each of our classes: those that we define, not those that we inherit."""
+    return {
+        kind.__name__: {
+            name: trait
+            for name, trait in sorted(kind.class_traits(config=True).items())
+            if trait.this_class is not None
+            and trait.this_class.__module__.startswith("gpuspawner.")
+        }
+        for kind in (GPUSpawner, Controller, AWS, Agent)
+    }
+
+
+def settings() -> str:
+    """Every setting, with its help."""
+    readers = {"GPUSpawner": "the hub"}
+    parts = []
+    for kind, traits in setting_traits().items():
+        parts.append(f"## `c.{kind}`\n\nRead by {readers.get(kind, 'the controller')}.\n")
+        for name, trait in traits.items():
+            if not trait.help:
+                raise ValueError(f"{kind}.{name} has no help")
+            anchor = f"({kind.lower()}-{name.replace('_', '-')})="
+            parts.append(
+                f"{anchor}\n### `c.{kind}.{name}`\n\n{_kind(trait)}\n\n{_text(trait.help)}\n"
+            )
+    return "\n".join(parts)
+
+
+def _kind(trait: TraitType[Any, Any]) -> str:
+    default = trait.default_value
+    shown = "" if callable(default) or "Sentinel" in repr(default) else f", `{default!r}`"
+    return f"*{type(trait).__name__}*{shown}"
+
+
+def _text(text: str) -> str:
+    return inspect.cleandoc(text).replace("<", "\\<")
+
+
+def all_errors() -> list[type[GpuspawnerError]]:
+    """Every error class, a base before those below it."""
+
+    def below(kind: type[GpuspawnerError]) -> Iterator[type[GpuspawnerError]]:
+        yield kind
+        for one in kind.__subclasses__():
+            if one.__module__.startswith("gpuspawner."):
+                yield from below(one)
+
+    return list(below(GpuspawnerError))
+
+
+def errors() -> str:
+    """Every error: its code, what people read, and whether trying again can help."""
+    head = ["code", "class", "what people read", "try again?"]
+    return _table([head, *(_error(kind) for kind in all_errors())])
+
+
+def _error(kind: type[GpuspawnerError]) -> list[str]:
+    return [
+        f"`{kind.code}`",
+        f"`{kind.__name__}`",
+        f"{kind.sentence.text('en')} {kind.sentence.text('ko')}",
+        "yes" if kind.retry else "no",
+    ]
+
+
+def commands() -> str:
+    """Every command, with its options."""
+    return "\n".join(_command(cli.parser(), "gpuspawner"))
+
+
+def command_names() -> list[str]:
+    """The commands of the top level."""
+    return [name for name, _ in _subcommands(cli.parser())]
+
+
+def _command(parser: argparse.ArgumentParser, name: str) -> Iterator[str]:
+    below = _subcommands(parser)
+    if not below:
+        yield f"## `{name}`\n"
+        if not parser.add_help:
+            # It has a command line of its own, which knows nothing of this one.
+            yield f"`{name} --help` lists its options.\n"
+            return
+        # Formatted for one width, whatever the terminal of the build is.
+        parser.formatter_class = lambda prog: argparse.HelpFormatter(prog, width=90)
+        yield f"```text\n{parser.format_help()}```\n"
+    for one, deeper in below:
+        yield from _command(deeper, f"{name} {one}")
+
+
+def _subcommands(parser: argparse.ArgumentParser) -> list[tuple[str, argparse.ArgumentParser]]:
+    for action in parser._actions:  # noqa: SLF001 - argparse has no other way to ask
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            return sorted(action.choices.items())
+    return []
+
+
+def _table(rows: list[list[str]]) -> str:
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
+
+
+GENERATED: Mapping[str, Callable[[], str]] = {
+    "commands": commands,
+    "errors": errors,
+    "plan": plan,
+    "settings": settings,
+    "stages": stages,
+}
+
+
+def expand(text: str) -> str:
+    """The page `text` with every mark replaced.
+
+    Raises:
+        KeyError: a mark that nothing is made for.
+    """
+    return _MARK.sub(lambda match: GENERATED[match[1]](), text)
+
+
+def _on_source_read(_app: Sphinx, _page: str, source: list[str]) -> None:
+    source[0] = expand(source[0])
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Called by Sphinx."""
+    app.connect("source-read", _on_source_read)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,62 @@
+"""What holds for every test: Hypothesis' profile, the kinds of tests, and their order.
+
+A kind is where a test lives, or its marker. The quick kinds run first, so that a mistake shows
+soon; within a kind the order is random. The number of tests of each kind is printed at the end.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+KINDS = ("house", "unit", "emulator", "hub", "end_to_end", "docs")
+"""In the order in which they run."""
+
+_RAN: Counter[str] = Counter()
+
+settings.register_profile(
+    "house",
+    deadline=None,  # the machine may be busy with something else
+    derandomize="CI" in os.environ,  # the gate judges the change, not the day's luck
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("house")
+
+
+def kind_of(item: pytest.Item) -> str:
+    """The slowest kind that its folder or one of its markers names, else `unit`."""
+    names = {*item.path.relative_to(item.config.rootpath / "tests").parts}
+    names |= {marker.name for marker in item.iter_markers()}
+    return next((kind for kind in reversed(KINDS) if kind in names), "unit")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Quick kinds first. The sort keeps the random order within each."""
+    for item in items:
+        kind = kind_of(item)
+        if kind not in ("house", "unit"):
+            item.add_marker(kind)
+    items.sort(key=lambda item: KINDS.index(kind_of(item)))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Count what ran, passed or not; a skipped test did not run."""
+    if report.when == "call" and not report.skipped:
+        _RAN[dict(report.user_properties).get("kind", "unit")] += 1
+
+
+@pytest.fixture(autouse=True)
+def _kind(request: pytest.FixtureRequest, record_property: object) -> None:
+    assert callable(record_property)
+    record_property("kind", kind_of(request.node))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many of each kind ran."""
+    if _RAN:
+        counts = ", ".join(f"{_RAN[kind]} {kind}" for kind in KINDS if _RAN[kind])
+        terminalreporter.write_line(f"tests by kind: {counts} ({sum(_RAN.values())} in all)")

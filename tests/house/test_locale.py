@@ -1,0 +1,55 @@
+"""Every sentence a person reads exists in Korean."""
+
+from __future__ import annotations
+
+import gettext
+import string
+
+import pytest
+import translations
+
+from gpuspawner.language import LANGUAGES
+
+
+def places(text: str) -> set[str]:
+    """The names in `{…}`."""
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+def test_every_language_but_english_has_a_catalogue():
+    assert {*translations.LANGUAGES, "en"} == {*LANGUAGES}
+
+
+def test_the_extraction_finds_sentences():
+    assert len(translations.extracted()) > 50
+
+
+@pytest.mark.parametrize("language", translations.LANGUAGES)
+class TestACatalogue:
+    def test_has_exactly_the_sentences_of_the_package(self, language):
+        known = {message.id for message in translations.read(language) if message.id}
+        wanted = set(translations.extracted())
+        assert (wanted - known, known - wanted) == (set(), set()), "run 'make locale'"
+
+    def test_translates_every_one_and_guesses_none(self, language):
+        catalogue = translations.read(language)
+        assert [one.id for one in catalogue if one.id and not one.string] == []
+        assert [one.id for one in catalogue if one.id and one.fuzzy] == []
+
+    def test_keeps_the_places_of_a_sentence(self, language):
+        differ = {
+            one.id: one.string
+            for one in translations.read(language)
+            if one.id and one.string and places(one.id) != places(one.string)
+        }
+        assert differ == {}
+
+    def test_is_as_the_tool_writes_it(self, language):
+        path = translations.po_path(language)
+        assert path.read_bytes() == translations.po_bytes(translations.updated(language))
+
+    def test_is_compiled(self, language):
+        path = translations.po_path(language).with_suffix(".mo")
+        assert path.read_bytes() == translations.mo_bytes(translations.read(language))
+        with path.open("rb") as file:
+            assert gettext.GNUTranslations(file).info()["language"] == language

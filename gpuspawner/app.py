@@ -12,7 +12,7 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,7 +26,7 @@ from gpuspawner import settings
 from gpuspawner.clock import Clock, SystemClock
 from gpuspawner.controllers.hands import Hands
 from gpuspawner.controllers.loop import Loop
-from gpuspawner.controllers.reconciler import Reconciler
+from gpuspawner.controllers.reconciler import Reconciler, always
 from gpuspawner.errors import ConfigurationError, NotTheLeader
 from gpuspawner.identity import Identity
 from gpuspawner.providers.base import Provider
@@ -36,6 +36,7 @@ from gpuspawner.store.seen import Seen
 from gpuspawner.web.application import API, SERVICE_PREFIX, application, http_server, standby
 from gpuspawner.web.beats import Beats
 from gpuspawner.web.board import Board
+from gpuspawner.web.people import introduce
 from gpuspawner.web.services import Services
 
 _log = logging.getLogger(__name__)
@@ -64,11 +65,11 @@ class Settings:
         unknown = settings.unknown(config)
         if unknown:
             raise ConfigurationError(f"{path} sets what does not exist: {', '.join(unknown)}")
-        controller = settings.Controller(config=config).record(beside=path.resolve().parent)
+        controller = settings.made(settings.Controller, config).record(path.resolve().parent)
         return cls(
             controller,
-            settings.Agent(config=config).record(),
-            settings.AWS(config=config).record() if controller.provider == "aws" else None,
+            settings.made(settings.Agent, config).record(),
+            settings.made(settings.AWS, config).record() if controller.provider == "aws" else None,
             identities.load(controller.secret_file),
         )
 
@@ -82,7 +83,7 @@ class Controller:
         provider: Provider,
         database: Database,
         clock: Clock,
-        leads: Callable[[], Awaitable[bool]] | None = None,
+        leads: Callable[[], Awaitable[bool]] = always,
     ) -> None:
         record = loaded.controller
         seen = Seen(record.capacity_memory, record.quota_memory)
@@ -95,8 +96,7 @@ class Controller:
             agent_url=f"{record.public_url.rstrip('/')}{SERVICE_PREFIX}{API}/agent",
             ca=Path(record.ca_file).read_text(encoding="ascii") if record.ca_file else "",
         )
-        leading = {"leads": leads} if leads else {}
-        self._reconciler = Reconciler(provider, database, hands, seen, clock, record, **leading)
+        self._reconciler = Reconciler(provider, database, hands, seen, clock, record, leads=leads)
         self.board = Board(database, seen, clock)
         self._beats = Beats(database, clock)
         self.services = Services(
@@ -183,7 +183,7 @@ async def serve(path: Path) -> None:
     provider = make_provider(loaded, clock)
     lock = database.lock()
     prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", SERVICE_PREFIX)
-    os.environ.setdefault("JUPYTERHUB_API_TOKEN", loaded.identity.service_token)
+    introduce(loaded.identity.service_token, prefix)
     try:
         if await _lead(lock, record, stop, clock, prefix):
             await asyncio.to_thread(database.migrate)
@@ -192,7 +192,7 @@ async def serve(path: Path) -> None:
                 return not await asyncio.to_thread(lock.lost)
 
             controller = Controller(loaded, provider, database, clock, leads)
-            with _listening(application(controller.services, prefix), record.bind_url):
+            async with _listening(application(controller.services, prefix), record.bind_url):
                 await _until(stop, controller.run())
     finally:
         watch.cancel()
@@ -208,7 +208,7 @@ async def _lead(
     if await asyncio.to_thread(lock.acquire):
         return True
     _log.info("another controller holds the lock; this one stands by")
-    with _listening(standby(prefix), record.bind_url, shared=True):
+    async with _listening(standby(prefix), record.bind_url, shared=True):
         while not stop.is_set():
             if await asyncio.to_thread(lock.acquire):
                 _log.info("the lock is free; this controller takes over")
@@ -231,9 +231,12 @@ async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
         await asyncio.gather(task, stopping, return_exceptions=True)
 
 
-@contextlib.contextmanager
-def _listening(app: Application, url: str, *, shared: bool = False) -> Iterator[None]:
-    """Answer at `url`. A standby whose address is taken by the leader on this host stays silent."""
+@contextlib.asynccontextmanager
+async def _listening(app: Application, url: str, *, shared: bool = False) -> AsyncIterator[None]:
+    """Answer at `url`. A standby whose address is taken by the leader on this host stays silent.
+
+    Connections end with it: one that is kept alive would be answered by the standby for ever.
+    """
     parts = urlsplit(url)
     server = http_server(app)
     try:
@@ -245,6 +248,7 @@ def _listening(app: Application, url: str, *, shared: bool = False) -> Iterator[
         yield
     finally:
         server.stop()
+        await server.close_all_connections()
 
 
 async def _watch_parent(stop: asyncio.Event, clock: Clock, *, enabled: bool) -> None:

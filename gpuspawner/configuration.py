@@ -151,6 +151,9 @@ def _service(
         "url": url,
         "api_token": token,
         "oauth_no_confirm": True,
+        # What our pages may know of a person beside the name; without it, who is in the group
+        # of our admins would be nobody in a browser.
+        "oauth_client_allowed_scopes": [ADMIN_SCOPE],
         "display": True,
     }
     if managed:

@@ -6,14 +6,16 @@ import json
 import sys
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from gpuspawner import identity, settings
 from gpuspawner.clock import SystemClock
 from gpuspawner.errors import ClaimNotFound, ControllerUnavailable, GpuspawnerError
+from gpuspawner.language import Sentence
 
 API = "/services/gpuspawner/api/v1/"
 _SECONDS = 15
@@ -125,7 +127,8 @@ def _ask(config: Path, path: str, method: str = "GET", body: dict[str, Any] | No
         ControllerUnavailable: nobody answers there.
         GpuspawnerError: it refuses.
     """
-    record = settings.Controller(config=settings.load(config)).record(config.resolve().parent)
+    loaded = settings.made(settings.Controller, settings.load(config))
+    record = loaded.record(config.resolve().parent)
     token = identity.load(record.secret_file).claims_token
     request = Request(  # noqa: S310 - the admin's own setting
         record.bind_url.rstrip("/") + API + path,
@@ -137,11 +140,19 @@ def _ask(config: Path, path: str, method: str = "GET", body: dict[str, Any] | No
         with urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310
             return json.load(answer)
     except HTTPError as error:
-        with error:
-            said = json.loads(error.read() or b"{}")
-        code, message = said.get("error", error.code), said.get("sentence", {}).get("message", "")
-        raise GpuspawnerError(f"{code}: {message}") from error
-    except (URLError, TimeoutError) as error:
+        raise _refusal(error) from error
+    except (OSError, HTTPException, ValueError) as error:
         raise ControllerUnavailable(
             f"no controller answers at {record.bind_url}: is the hub running? ({error})"
         ) from error
+
+
+def _refusal(error: HTTPError) -> GpuspawnerError:
+    """What the answer says; what is not from a controller says nothing that could be shown."""
+    with error:
+        text = error.read()
+    try:
+        said = json.loads(text)
+        return GpuspawnerError(f"{said['error']}: {Sentence.from_json(said['sentence'])}")
+    except (ValueError, KeyError, TypeError):
+        return ControllerUnavailable(f"{error.url} answers {error.code}, not as a controller does")

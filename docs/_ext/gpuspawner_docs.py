@@ -1,4 +1,4 @@
-"""The pages that are made from the code: the plan, the settings, the errors, the commands.
+"""The pages that are made from the code: the plan, the settings, the errors, the calls, the commands.
 
 A line `% generated: NAME` in a page is replaced by what the code says. So the documentation cannot
 fall behind it, and what cannot be shown (a setting without help) fails the build.
@@ -18,6 +18,7 @@ from gpuspawner import cli
 from gpuspawner.errors import GpuspawnerError
 from gpuspawner.model import Power, Stage
 from gpuspawner.policy.table import TABLE, Action, Wish
+from gpuspawner.providers.aws_calls import USED_CALLS
 from gpuspawner.settings import AWS, Agent, Controller
 from gpuspawner.spawner import GPUSpawner
 
@@ -85,6 +86,16 @@ def _text(text: str) -> str:
     return inspect.cleandoc(text).replace("<", "\\<")
 
 
+def aws_calls() -> str:
+    """Every call that is made to AWS: the permission it needs, and what it is for."""
+    head = ["permission", "what for", "changes something?"]
+    rows = [
+        [f"`{use.permission}:{action}`", use.why, "yes" if use.changes else "no"]
+        for action, use in USED_CALLS.items()
+    ]
+    return f"{_table([head, *rows])}\n\n{len(rows)} calls in all."
+
+
 def all_errors() -> list[type[GpuspawnerError]]:
     """Every error class, a base before those below it."""
 
@@ -150,6 +161,7 @@ def _table(rows: list[list[str]]) -> str:
 
 
 GENERATED: Mapping[str, Callable[[], str]] = {
+    "aws_calls": aws_calls,
     "commands": commands,
     "errors": errors,
     "plan": plan,

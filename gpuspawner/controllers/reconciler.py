@@ -33,7 +33,8 @@ _MOVING = frozenset({Power.PENDING, Power.STOPPING, Power.DELETING, Power.HALTED
 _OFFERINGS_FRESH = timedelta(hours=1)
 
 
-async def _always() -> bool:
+async def always() -> bool:
+    """For where there is no other controller."""
     return True
 
 
@@ -49,7 +50,7 @@ class Reconciler:
         clock: Clock,
         record: ControllerRecord,
         *,
-        leads: Callable[[], Awaitable[bool]] = _always,
+        leads: Callable[[], Awaitable[bool]] = always,
     ) -> None:
         self._provider, self._database, self._hands = provider, database, hands
         self._seen, self._clock, self._record = seen, clock, record
@@ -99,7 +100,7 @@ class Reconciler:
         for reference in wanted - self._seen.images.keys():
             try:
                 self._seen.images[reference] = await self._provider.resolve_image(reference)
-            except ProviderError as error:
+            except ProviderError as error:  # noqa: PERF203 - few, and each on its own
                 # The start itself will be refused for it, and say so to whom it concerns.
                 _log.warning("image %r: %s: %s", reference, error.code, error.detail)
         return replace(known, images=dict(self._seen.images))

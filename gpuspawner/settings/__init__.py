@@ -7,8 +7,10 @@ Each class is configured in the hub's own `jupyterhub_config.py` (`c.Controller.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
-from traitlets.config import Config
+from traitlets import TraitError
+from traitlets.config import Config, Configurable
 from traitlets.config.loader import PyFileConfigLoader
 
 from gpuspawner.errors import ConfigurationError
@@ -24,8 +26,11 @@ __all__ = [
     "Controller",
     "ControllerRecord",
     "load",
+    "made",
     "unknown",
 ]
+
+_Kind = TypeVar("_Kind", bound=Configurable)
 
 
 def load(path: Path) -> Config:
@@ -43,6 +48,18 @@ def load(path: Path) -> Config:
             f"{path} could not be read: {type(error).__name__}: {error}"
         ) from error
     return config
+
+
+def made(kind: type[_Kind], config: Config) -> _Kind:
+    """The settings of one class, as the file has them.
+
+    Raises:
+        ConfigurationError: one is not of its type; it is named.
+    """
+    try:
+        return kind(config=config)
+    except TraitError as error:
+        raise ConfigurationError(f"c.{kind.__name__}: {error}") from error
 
 
 def unknown(config: Config) -> list[str]:

@@ -10,18 +10,19 @@ from jinja2 import Environment, FileSystemLoader
 from jupyterhub.utils import url_path_join
 from tornado.web import RequestHandler, authenticated
 
-from gpuspawner.errors import GpuspawnerError
+from gpuspawner.errors import GpuspawnerError, NotAllowed
 from gpuspawner.language import Sentence, best_language
 from gpuspawner.model import Home
 from gpuspawner.views import ClaimView
 from gpuspawner.web.handler import STATUS
 from gpuspawner.web.people import PersonHandler
 from gpuspawner.web.people_api import delete_machine
+from gpuspawner.web.rows import Row
 from gpuspawner.web.services import Services
 from gpuspawner.web.words import WORDS
 
 LANGUAGE_COOKIE = "gpuspawner_language"
-_TEMPLATES = Path(__file__).parent / "templates" / "service"
+_TEMPLATES = Path(__file__).parent / "templates"
 
 
 class PageHandler(PersonHandler, RequestHandler):
@@ -62,6 +63,7 @@ class PageHandler(PersonHandler, RequestHandler):
                 hub_url=self.hub_auth.hub_prefix,
                 static_url=url_path_join(self.hub_auth.hub_prefix, "static"),
                 base_url=self.hub_auth.base_url,
+                cookie_path=self.hub_auth.hub_prefix.removesuffix("hub/") or "/",
                 xsrf=self.xsrf_token.decode("ascii"),
                 **values,
             )
@@ -71,13 +73,19 @@ class PageHandler(PersonHandler, RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """A sentence and a way back; never a traceback."""
         error = kwargs.get("exc_info", (None, None, None))[1]
-        public = error.public if isinstance(error, GpuspawnerError) else GpuspawnerError.sentence
+        public = NotAllowed.sentence if status_code == 403 else GpuspawnerError.sentence
         if isinstance(error, GpuspawnerError):
+            public = error.public
             status_code = next(
                 (code for kind, code in STATUS.items() if isinstance(error, kind)), 500
             )
         self.set_status(status_code)
         self.show("error.html", sentence=public, person=None)
+
+    def log_exception(self, *exc_info: Any) -> None:
+        """A refusal is no fault of ours; anything else is, and its traceback goes to the log."""
+        if not isinstance(exc_info[1], GpuspawnerError):
+            super().log_exception(*exc_info)
 
 
 class MachinesPage(PageHandler):
@@ -93,7 +101,7 @@ class MachinesPage(PageHandler):
         self.show(
             "machines.html",
             person=person,
-            rows=[(view, self._homes(view)) for view in views],
+            rows=[Row(view, self._homes(view)) for view in views],
             problems=self.services.board.problems if person.admin else {},
             trouble=self.services.board.trouble if person.admin else "",
         )
@@ -105,11 +113,13 @@ class MachinesPage(PageHandler):
         await delete_machine(self, view.name)
         self.redirect(self.hub_auth.base_url)
 
-    def _homes(self, view: ClaimView) -> list[Home]:
+    def _homes(self, view: ClaimView) -> tuple[Home, ...]:
         world = self.services.board.world
-        return [home for home in world.homes if home.claim == view.name] if world else []
+        return tuple(home for home in world.homes if home.claim == view.name) if world else ()
 
 
 @cache
 def _environment() -> Environment:
-    return Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True)
+    return Environment(
+        loader=FileSystemLoader([_TEMPLATES / "service", _TEMPLATES]), autoescape=True
+    )

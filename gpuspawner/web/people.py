@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
-from jupyterhub.services.auth import HubOAuthenticated
+from jupyterhub.services.auth import HubOAuth, HubOAuthenticated
 
 from gpuspawner.errors import ClaimNotFound, NotAllowed
 from gpuspawner.views import ClaimView
 from gpuspawner.web.services import Services
 
 ADMIN_SCOPE = "custom:gpuspawner:admin"
+_SERVICE = "gpuspawner"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,10 @@ class PersonHandler(HubOAuthenticated):  # type: ignore[misc]
     """Mixed into handlers for people: a hub token, or the hub's own login in a browser."""
 
     services: Services
+
+    async def prepare(self) -> None:
+        """Ask the hub who this is, and keep nobody else waiting for its answer."""
+        await self.hub_auth.get_user(self, sync=False)
 
     @property
     def person(self) -> Person:
@@ -59,3 +65,17 @@ class PersonHandler(HubOAuthenticated):  # type: ignore[misc]
             if view.name == name:
                 return view
         raise ClaimNotFound(name)
+
+
+def introduce(token: str, prefix: str) -> None:
+    """Tell JupyterHub's library who we are: nobody has told a controller that runs on its own.
+
+    The prefix in any case, since the library reads its variable while it is imported. Without the
+    access scopes, every token that the hub knows would be let in, whatever it was made for.
+    """
+    HubOAuth.instance(
+        base_url=prefix,
+        api_token=os.environ.get("JUPYTERHUB_API_TOKEN", token),
+        oauth_client_id=os.environ.get("JUPYTERHUB_CLIENT_ID", f"service-{_SERVICE}"),
+        access_scopes={"access:services", f"access:services!service={_SERVICE}"},
+    )

@@ -45,7 +45,8 @@ class MachineHandler(_Person):
         """Delete the machine for good. The home is kept."""
         view = self.machine(name)
         await delete_machine(self, view.name)
-        self.reply(self.services.board.views[view.name].to_json(), 202)
+        # It may be forgotten already, when there was no machine to delete.
+        self.reply(self.services.board.views.get(view.name, view).to_json(), 202)
 
 
 class MachineStopHandler(_Person):
@@ -66,7 +67,7 @@ class MachineStopHandler(_Person):
             self.services.clock.now(),
         )
         await self.services.board.refresh()
-        self.reply(self.services.board.views[view.name].to_json())
+        self.reply(self.services.board.views.get(view.name, view).to_json())
 
 
 async def delete_machine(handler: PersonHandler, name: str) -> None:

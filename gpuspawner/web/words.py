@@ -9,6 +9,10 @@ from gpuspawner.language import Sentence, _, say
 WORDS: Mapping[str, Sentence] = {
     "title": say(_("Machines and files")),
     "home": say(_("Home")),
+    "skip": say(_("Skip to the content")),
+    "tokens": say(_("Tokens")),
+    "administration": say(_("Administration")),
+    "logout": say(_("Log out")),
     "intro": say(
         _(
             "Each server has a machine of its own, and a disk with your files beside it. "

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -77,9 +79,6 @@ class Classroom:
 
     def command(self, *words: str, config: bool = True) -> str:
         """Run a command for admins against the demo."""
-        import os
-        import sys
-
         where = Path(__file__).parents[2] / "hub_config" / "demo" / "jupyterhub_config.py"
         environment = {
             **os.environ,

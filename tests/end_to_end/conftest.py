@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from tests.end_to_end.classroom import Classroom, free_base, wait_until
 
@@ -73,6 +73,7 @@ def chromium():
         if os.environ.get("CI"):
             pytest.fail("Chromium is not installed: run 'apt-get install chromium'")
         pytest.skip("Chromium is not installed: run 'apt-get install chromium'")
+    expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         yield browser

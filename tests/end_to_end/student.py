@@ -38,7 +38,7 @@ class Student:
 
     def reaches_lab(self, server: str = "") -> None:
         path = f"/user/{self.name}/{server}/lab" if server else f"/user/{self.name}/lab"
-        self.page.wait_for_url(f"**{path}**", timeout=PATIENT)
+        self.page.wait_for_url(f"**{path}**", timeout=PATIENT, wait_until="commit")
         expect(self.page.locator("#jp-main-dock-panel")).to_be_visible(timeout=PATIENT)
 
     def runs_a_cell(self, code: str) -> None:
@@ -46,9 +46,7 @@ class Student:
         self.page.locator('.jp-LauncherCard[data-category="Notebook"]').first.click()
         cell = self.page.locator(".jp-Notebook .jp-Cell .cm-content").first
         expect(cell).to_be_visible(timeout=PATIENT)
-        expect(
-            self.page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').first
-        ).to_be_attached(timeout=PATIENT)
+        expect(self.page.locator("#jp-main-statusbar")).to_contain_text("| Idle", timeout=PATIENT)
         cell.click()
         self.page.keyboard.type(code)
         self.page.keyboard.press("Shift+Enter")
@@ -68,6 +66,11 @@ class Student:
     def stops(self) -> None:
         self.opens("hub/home")
         self.page.get_by_role("button", name="Stop my machine").click()
+
+    def sees_it_off(self) -> None:
+        """The home page says by itself that the machine is off, and how to start again."""
+        link = self.page.get_by_role("link", name="Choose a machine and start")
+        expect(link).to_be_visible(timeout=PATIENT)
 
     def shoots(self, name: str) -> None:
         self.page.screenshot(path=self.shots / f"{name}.png", full_page=True)

@@ -87,8 +87,10 @@ class Cloud:
 
     async def _ask(self, method: str, path: str, body: str | None = None) -> Any:
         url = f"{self.emulator.url}/_emulator/{path}"
+        # The default resolver, c-ares, makes a thread for each session, for names we do not have.
+        connector = aiohttp.TCPConnector(resolver=aiohttp.ThreadedResolver())
         async with (
-            aiohttp.ClientSession() as session,
+            aiohttp.ClientSession(connector=connector) as session,
             session.request(method, url, data=body) as answer,
         ):
             content = await answer.json()

@@ -11,12 +11,15 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from gpuspawner.store import schema
+
+STOP = ("-w", "-m", "immediate", "stop")
 
 _numbers = itertools.count(1)
 
@@ -59,26 +62,55 @@ def server() -> Iterator[str]:
         if user:
             shutil.chown(folder, user, pwd.getpwnam(user).pw_gid)
 
+        run_as: dict[str, Any] = {
+            "cwd": folder,
+            "user": user,
+            "group": pwd.getpwnam(user).pw_gid if user else None,
+            "extra_groups": [] if user else None,
+        }
+
         def run(program: str, *arguments: str) -> None:
-            subprocess.run(
-                [binaries / program, *arguments],
-                check=True,
-                cwd=folder,
-                user=user,
-                group=pwd.getpwnam(user).pw_gid if user else None,
-                extra_groups=[] if user else None,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-            )
+            quiet = subprocess.DEVNULL
+            command = [binaries / program, *arguments]
+            subprocess.run(command, check=True, stdin=quiet, stdout=quiet, **run_as)
 
         data = f"{folder}/data"
         run("initdb", "-D", data, "-U", "gpuspawner", "-A", "trust", "--no-sync", "-E", "UTF8")
         options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
-        run("pg_ctl", "-D", data, "-w", "-o", options, "-l", f"{folder}/log", "start")
-        try:
+        with _stopped_when_we_end(run_as, [binaries / "pg_ctl", "-D", data, *STOP]):
+            run("pg_ctl", "-D", data, "-w", "-o", options, "-l", f"{folder}/log", "start")
             yield f"postgresql://gpuspawner@/{{}}?host={folder}"
+
+
+@contextlib.contextmanager
+def _stopped_when_we_end(run_as: dict[str, Any], stop: list[str | Path]) -> Iterator[None]:
+    """Have a process of its own run `stop` at the end of the block, or of this process.
+
+    It waits for the end of its input, which comes as well when a run is killed: pg_ctl leaves the
+    server to itself, and a server left behind stays until somebody looks. It is no child of ours,
+    since some tests look for children that are left.
+    """
+    with contextlib.ExitStack() as stack:
+        theirs_in, ours_in, ours_out, theirs_out = (
+            stack.enter_context(os.fdopen(fd, mode, buffering=0))
+            for fd, mode in zip((*os.pipe(), *os.pipe()), ("rb", "wb", "rb", "wb"), strict=True)
+        )
+        subprocess.run(
+            ["sh", "-c", 'exec 3<&0; (cat <&3; "$@" && echo done) &', "sh", *stop],
+            check=True,
+            stdin=theirs_in,
+            stdout=theirs_out,
+            start_new_session=True,  # what ends our group, Ctrl-C for one, must not end it
+            **run_as,
+        )
+        theirs_in.close()
+        theirs_out.close()
+        try:
+            yield
         finally:
-            run("pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
+            ours_in.close()
+            said = ours_out.read()
+            assert said.endswith(b"done\n"), said
 
 
 def new_database(server: str) -> str:

@@ -1,0 +1,14 @@
+"""The process's one `HubOAuth`: JupyterHub keeps it, with a thread, for as long as the process lives."""
+
+from __future__ import annotations
+
+from jupyterhub.services.auth import HubOAuth
+
+
+def forget() -> None:
+    """Let the next one read the environment anew."""
+    if HubOAuth.initialized():
+        auth = HubOAuth.instance()
+        auth._pool.shutdown()
+        auth._thread_loop.close()
+    HubOAuth.clear_instance()

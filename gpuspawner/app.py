@@ -25,6 +25,7 @@ from gpuspawner import identity as identities
 from gpuspawner import settings
 from gpuspawner.clock import Clock, SystemClock
 from gpuspawner.controllers.hands import Hands
+from gpuspawner.controllers.inspector import Inspector
 from gpuspawner.controllers.loop import Loop
 from gpuspawner.controllers.reconciler import Reconciler, always
 from gpuspawner.errors import ConfigurationError, NotTheLeader
@@ -98,6 +99,7 @@ class Controller:
         )
         self._reconciler = Reconciler(provider, database, hands, seen, clock, record, leads=leads)
         self.board = Board(database, seen, clock)
+        self._inspector = Inspector(provider, seen, clock)
         self._beats = Beats(database, clock)
         self.services = Services(
             database,
@@ -129,6 +131,7 @@ class Controller:
             asyncio.create_task(self._loop.run(), name="reconcile"),
             asyncio.create_task(self._refresh(), name="board"),
             asyncio.create_task(self._beats.run(), name="heartbeats"),
+            asyncio.create_task(self._inspector.run(), name="inspect"),
         ]
         try:
             await asyncio.gather(*tasks)

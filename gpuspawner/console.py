@@ -27,6 +27,9 @@ def status(config: Path, *, as_json: bool = False) -> int:
     if as_json:
         print(json.dumps(found, indent=2))
         return 0
+    print(f"Hub {found['hub_id']}")
+    for one in found["findings"]:
+        print(f"{one['severity']}: {one['subject']}: {one['message']} {one['remedy']}".rstrip())
     if found["trouble"]:
         print(f"The cloud cannot be listed: {found['trouble']}\n")
     now = SystemClock().now()

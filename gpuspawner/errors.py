@@ -8,6 +8,7 @@
     ├── SpecificationRefused    outside what the admin allows: tell the student
     ├── ControllerUnavailable   nobody answers: try again later, start nothing
     ├── NotTheLeader            another controller holds the lock: stand by
+    ├── HomeInUse               attached to a machine: delete that first
     ├── MachineUnknown          not a machine of this hub: it switches itself off
     ├── KeyConflict             the machine has registered another key: somebody copied its ticket
     ├── NotWanted               no session of this machine is wanted: it waits to be switched off
@@ -122,6 +123,15 @@ class NotTheLeader(GpuspawnerError):
     code = "not-the-leader"
     retry = True
     sentence = ControllerUnavailable.sentence
+
+
+class HomeInUse(GpuspawnerError):
+    """The home is attached to a machine, off or on, which must be deleted before."""
+
+    code = "home-in-use"
+    sentence = say(
+        _("These files are still attached to a machine. Delete that machine first; the files stay.")
+    )
 
 
 class MachineUnknown(GpuspawnerError):

@@ -284,3 +284,21 @@ class Verdict:
     reason: Reason | None
     because: Sentence
     look_again_at: datetime | None = None
+
+
+class Severity(str, enum.Enum):
+    """How bad a finding is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that `check()` looked at: what it is, how it stands, and the remedy."""
+
+    subject: str
+    severity: Severity
+    message: str
+    remedy: str = ""

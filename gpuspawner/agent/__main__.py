@@ -41,7 +41,7 @@ def _run(root: Path, user_data: Path) -> int:
         return 0
     clock = SystemClock()
     key = boot.machine_key(root / boot.KEY)
-    api = Api(bootstrap.url, authority=root / AUTHORITY)
+    api = Api(bootstrap.url, authority=root / AUTHORITY, ca=bootstrap.ca)
     agent = Agent(root, bootstrap.ticket, key, api=api, clock=clock)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.end())

@@ -41,14 +41,21 @@ class Api:
     Args:
         url: where they begin, from the user data.
         authority: a file of further certificate authorities (PEM), if it exists.
+        ca: one more, as PEM text; "" for none.
         timeout: seconds for connecting and for each read.
 
     Raises:
         ValueError: `url` is not an http or https address.
+        ssl.SSLError: `ca` is not a certificate.
     """
 
     def __init__(
-        self, url: str, *, authority: Path | None = None, timeout: float = TIMEOUT_SECONDS
+        self,
+        url: str,
+        *,
+        authority: Path | None = None,
+        ca: str = "",
+        timeout: float = TIMEOUT_SECONDS,
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -56,7 +63,7 @@ class Api:
         self._host, self._port = parts.hostname, parts.port
         self._path = parts.path.rstrip("/")
         self._timeout = timeout
-        self._tls = _tls(authority) if parts.scheme == "https" else None
+        self._tls = _tls(authority, ca) if parts.scheme == "https" else None
 
     def register(self, ticket: str, key: str) -> str:
         """Exchange the ticket for the machine's id; the same pair again is fine."""
@@ -105,10 +112,12 @@ class Api:
         )
 
 
-def _tls(authority: Path | None) -> ssl.SSLContext:
+def _tls(authority: Path | None, ca: str) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if authority is not None and authority.is_file():
         context.load_verify_locations(cafile=str(authority))
+    if ca:
+        context.load_verify_locations(cadata=ca)
     return context
 
 

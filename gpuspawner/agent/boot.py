@@ -28,10 +28,15 @@ class NotOurs(Exception):
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """What the user data says: where the controller is, and the one-time ticket."""
+    """What the user data says: where the controller is, the one-time ticket, and whom to trust.
+
+    `ca` is the PEM text of an authority that signed the hub's certificate; "" when the system's
+    own are enough.
+    """
 
     url: str
     ticket: str = field(repr=False)
+    ca: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,9 @@ def read_user_data(path: Path) -> Bootstrap:
     try:
         text = path.read_text(encoding="utf-8")
         ours = json.loads(text.partition("\n")[2])["gpuspawner"]
-        return Bootstrap(url=str(ours["url"]), ticket=str(ours["ticket"]))
+        return Bootstrap(
+            url=str(ours["url"]), ticket=str(ours["ticket"]), ca=str(ours.get("ca", ""))
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise NotOurs(f"{path}: {type(error).__name__}") from error
 

@@ -95,6 +95,12 @@ class ClaimPlan:
             return []
         return [replace(self._step(Action.RELEASE), machine_id=self.claim.machine_id)]
 
+    def _home(self, homes: list[Home]) -> Home | None:
+        """Which of several homes: one that an admin gave, else the eldest."""
+        grants = self.known.grants
+        order = lambda home: (home.id not in grants, home.created_at, home.id)  # noqa: E731
+        return min(homes, key=order, default=None)
+
     def _wish(self) -> Wish:
         if self.claim.desired is Desired.RUNNING:
             return Wish.UP if self.claim.up_at else Wish.STARTING
@@ -150,7 +156,7 @@ class ClaimPlan:
             return self._step(Action.END, Reason.START_TIMEOUT, sentences.start_timeout())
         if claim.start_by:
             self.again.append(claim.start_by)
-        home = _eldest(homes)
+        home = self._home(homes)
         if home and home.id not in self.known.grants and home.owner_id != claim.owner.user_id:
             return self._step(Action.END, Reason.HOME_OWNER, sentences.home_owner())
         return None
@@ -169,7 +175,7 @@ class ClaimPlan:
                 )
             # Left from another wish: it must be known to have come to nothing before the next.
             return self._when_gone(self._step(Action.ABANDON, intent=self.intent))
-        home = _eldest(homes)
+        home = self._home(homes)
         chosen = choose(
             self.claim.specification,
             self.known.offerings,
@@ -182,7 +188,7 @@ class ClaimPlan:
         return self._when_gone(self._step(Action.CREATE, placement=chosen))
 
     def _start(self, machine: Machine, homes: list[Home]) -> Step:
-        home = _eldest(homes)
+        home = self._home(homes)
         wanted = self.claim.specification
         image = self.known.images.get(wanted.image)
         if image and machine.image != image:
@@ -201,7 +207,7 @@ class ClaimPlan:
         return self._step(Action.START, machine=machine, placement=chosen)
 
     def _attach(self, machine: Machine, homes: list[Home]) -> Step:
-        home = _eldest(homes)
+        home = self._home(homes)
         if home is None:
             return self._step(Action.CREATE_HOME, machine=machine, placement=machine.placement)
         if len(homes) > 1:
@@ -262,7 +268,3 @@ class ClaimPlan:
             action, self.claim.name, reason, because, machine, placement, home, intent, fragment,
             self.claim.generation,
         )  # fmt: skip
-
-
-def _eldest(homes: list[Home]) -> Home | None:
-    return min(homes, key=lambda home: (home.created_at, home.id), default=None)

@@ -15,7 +15,7 @@ from gpuspawner.errors import (
     ProviderError,
     WrongState,
 )
-from gpuspawner.model import Home, Machine, Offering, World
+from gpuspawner.model import Finding, Home, Machine, Offering, World
 from gpuspawner.providers import (
     aws_batches,
     aws_check,
@@ -26,7 +26,7 @@ from gpuspawner.providers import (
 from gpuspawner.providers.aws_account import Account
 from gpuspawner.providers.aws_calls import Calls
 from gpuspawner.providers.aws_look import Look
-from gpuspawner.providers.base import Finding, HomeRequest, MachineRequest, Quota
+from gpuspawner.providers.base import HomeRequest, MachineRequest, Quota
 from gpuspawner.settings.aws_record import AWSRecord
 
 __all__ = ["AWSProvider", "AWSRecord"]

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Awaitable, Mapping
 from typing import Any, TypeVar
 
 from gpuspawner.errors import ConfigurationError, MachineNotFound, NotAuthorized, ProviderError
-from gpuspawner.model import Offering
+from gpuspawner.model import Finding, Offering, Severity
 from gpuspawner.providers import aws_offers, aws_requests
 from gpuspawner.providers.aws_account import Account
-from gpuspawner.providers.base import Finding, HomeRequest, MachineRequest, Severity
+from gpuspawner.providers.base import HomeRequest, MachineRequest
 
 T = TypeVar("T")
 

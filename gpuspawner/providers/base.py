@@ -13,13 +13,12 @@ The rules, which the contract suite in `gpuspawner.testing` holds every provider
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from gpuspawner.errors import ProviderError
-from gpuspawner.model import Home, Machine, Offering, Placement, World
+from gpuspawner.model import Finding, Home, Machine, Offering, Placement, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +49,6 @@ class HomeRequest:
     region: str
     zone: str
     size_gib: int
-
-
-class Severity(str, enum.Enum):
-    """How bad a finding is."""
-
-    OK = "ok"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that `check()` looked at: what it is, how it stands, and the remedy."""
-
-    subject: str
-    severity: Severity
-    message: str
-    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gpuspawner.errors import CapacityError, ProviderError, QuotaExceeded
-from gpuspawner.model import Offering, Placement, World
+from gpuspawner.model import Finding, Offering, Placement, World
 from gpuspawner.policy.absence import Absence
 from gpuspawner.policy.placement import Refusal
 
@@ -22,6 +22,8 @@ class Seen:
     absences: Mapping[str, Absence] = field(default_factory=dict)
     refusals: tuple[Refusal, ...] = ()
     offered: tuple[Offering, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """What was not well with the account when it was last looked at."""
     images: dict[str, str] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
     """For the admin: what last went wrong, by claim ("" for the cloud as a whole)."""

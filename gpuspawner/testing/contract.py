@@ -12,8 +12,8 @@ import uuid
 from dataclasses import replace
 
 from gpuspawner.errors import InvalidSpec, MachineNotFound, WrongState
-from gpuspawner.model import Power
-from gpuspawner.providers.base import Provider, Severity
+from gpuspawner.model import Power, Severity
+from gpuspawner.providers.base import Provider
 from gpuspawner.testing.contract_homes import HomeContract
 from gpuspawner.testing.steps import refused
 

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from gpuspawner.clock import Clock
 from gpuspawner.errors import ProviderError, WrongState
-from gpuspawner.model import Fragment, Home, Machine, Offering, Placement, World
-from gpuspawner.providers.base import Finding, HomeRequest, MachineRequest, Quota, Severity
+from gpuspawner.model import Finding, Fragment, Home, Machine, Offering, Placement, Severity, World
+from gpuspawner.providers.base import HomeRequest, MachineRequest, Quota
 from gpuspawner.testing.cloud import DEFAULT_IMAGE, VM, Delays, FakeCloud
 
 T = TypeVar("T")

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Connection
 from tornado.web import HTTPError, RequestHandler
 
-from gpuspawner.errors import ClaimNotFound, MachineNotFound, NotTheLeader
-from gpuspawner.model import Home
+from gpuspawner.errors import ClaimNotFound, HomeInUse, MachineNotFound, NotTheLeader
+from gpuspawner.model import Finding, Home
 from gpuspawner.names import claim_name
 from gpuspawner.store import claims
 from gpuspawner.web.handler import ApiHandler, HubHandler
@@ -36,7 +36,9 @@ class StatusHandler(HubHandler):
         world = board.world
         self.reply(
             {
+                "hub_id": self.services.identity.hub_id,
                 "trouble": board.trouble,
+                "findings": [finding_json(one) for one in board.findings],
                 "problems": board.problems,
                 "claims": [view.to_json() for view in board.views.values()],
                 "sizes": [card.to_json() for card in board.sizes],
@@ -60,8 +62,12 @@ class HomeGiveHandler(HubHandler):
     async def post(self, home_id: str) -> None:
         """From the next start on, that server gets this home, whoever it was made for."""
         body = self.parse(GiveBody)
-        _home(self, home_id)
+        home = _home(self, home_id)
         name = claim_name(self.services.identity.hub_id, body.user_name, body.server_name)
+        if home.machine_id and home.claim != name:
+            raise HomeInUse(
+                f"{home_id} is attached to {home.machine_id}: delete that machine first"
+            )
         await self.services.database.run(claims.give_home, home_id, name, self.services.clock.now())
         self.reply({"home": home_id, "claim": name})
 
@@ -77,6 +83,16 @@ class HomeHandler(HubHandler):
         if home.claim:
             await self.services.database.run(_renew_token, home.claim, self.services.clock.now())
         self.reply({"deleted": home_id})
+
+
+def finding_json(finding: Finding) -> dict[str, str]:
+    """A finding as the command line shows it."""
+    return {
+        "subject": finding.subject,
+        "severity": finding.severity.value,
+        "message": finding.message,
+        "remedy": finding.remedy,
+    }
 
 
 def home_json(home: Home) -> dict[str, Any]:

@@ -18,7 +18,17 @@ from typing import Any, TypeAlias
 from sqlalchemy import Connection
 
 from gpuspawner.clock import Clock
-from gpuspawner.model import SETTLED, Claim, Desired, Intent, Machine, Offering, Stage, World
+from gpuspawner.model import (
+    SETTLED,
+    Claim,
+    Desired,
+    Finding,
+    Intent,
+    Machine,
+    Offering,
+    Stage,
+    World,
+)
 from gpuspawner.store import claims, events
 from gpuspawner.store.database import Database
 from gpuspawner.store.seen import Seen
@@ -57,6 +67,11 @@ class Board:
     def trouble(self) -> str:
         """Why the cloud cannot be listed, for the admin; "" when it can."""
         return self._seen.problems.get("", "")
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is not well with the account, for the admin."""
+        return self._seen.findings
 
     @property
     def problems(self) -> dict[str, str]:

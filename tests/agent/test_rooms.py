@@ -8,9 +8,14 @@ import os
 import stat
 import subprocess
 import sys
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from gpuspawner.agent import boot, heartbeat
 from gpuspawner.agent.__main__ import main
@@ -275,3 +280,44 @@ def test_the_unit_starts_what_is_installed_and_kills_gently() -> None:
     unit = (AGENT / "gpuspawner-agent.service").read_text()
     assert "ExecStart=/opt/gpuspawner/bin/gpuspawner-agent run\n" in unit
     assert "KillMode=mixed" in unit
+
+
+def test_an_authority_in_the_user_data_is_trusted_besides_the_systems(tmp_path):
+    path = tmp_path / "user-data.txt"
+    certificate = self_signed()
+    said = {"gpuspawner": {"version": 1, "url": "https://hub/x", "ticket": "t", "ca": certificate}}
+    path.write_text(f"#cloud-config\n{json.dumps(said)}\n")
+
+    bootstrap = boot.read_user_data(path)
+    api = Api(bootstrap.url, ca=bootstrap.ca)
+
+    assert bootstrap.ca == certificate
+    subjects = [dict(pair for (pair,) in one["subject"]) for one in api._tls.get_ca_certs()]
+    assert {"commonName": "our own authority"} in subjects
+
+
+def test_without_one_no_authority_is_added(tmp_path):
+    path = tmp_path / "user-data.txt"
+    path.write_text(
+        '#cloud-config\n{"gpuspawner": {"version": 1, "url": "https://hub/x", "ticket": "t"}}\n'
+    )
+    assert boot.read_user_data(path).ca == ""
+
+
+def self_signed() -> str:
+    """A certificate authority's certificate, as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "our own authority")])
+    begin = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(begin)
+        .not_valid_after(begin + timedelta(days=3650))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return made.public_bytes(serialization.Encoding.PEM).decode("ascii")

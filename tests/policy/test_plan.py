@@ -243,6 +243,15 @@ def test_a_home_that_an_admin_gave_is_attached():
     assert (step.action, step.home) == (Action.ATTACH_HOME, given_home)
 
 
+def test_a_home_that_an_admin_gave_comes_before_an_older_one():
+    given_home = home(id="vol-2", owner_id="8", claim="gs-other", created_at=NOON)
+    step = one_step(
+        known(claim(machine_id="i-1"), grants={"vol-2": CLAIM}),
+        world(home(), given_home, machine()),
+    )
+    assert (step.action, step.home) == (Action.ATTACH_HOME, given_home)
+
+
 def test_the_first_machine_gets_a_home_in_its_own_zone():
     step = one_step(known(claim(machine_id="i-1")), world(machine(placement=ZONE_B)))
     assert (step.action, step.placement) == (Action.CREATE_HOME, ZONE_B)

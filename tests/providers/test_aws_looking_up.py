@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gpuspawner.errors import InvalidSpec
-from gpuspawner.model import Offering, Placement, Power
-from gpuspawner.providers.base import Severity
+from gpuspawner.model import Offering, Placement, Power, Severity
 from gpuspawner.testing import refused
 from tests.providers.aws_cloud import HERE, wish
 

@@ -9,7 +9,7 @@ import pytest
 from gpuspawner.errors import ProviderUnavailable
 from gpuspawner.views import ClaimView
 from gpuspawner.web.application import ROUTES
-from tests.controllers.stage import SMALL, name_of
+from tests.controllers.stage import IDENTITY, SMALL, name_of
 from tests.web.house import House, house
 
 
@@ -186,6 +186,20 @@ async def test_homes_are_listed_given_and_deleted(there: House):
     assert (await there.ask("DELETE", f"homes/{home['id']}"))[0] == 200
     await there.controller.tick()
     assert (await there.ask("GET", "homes"))[1] == []
+
+
+async def test_a_home_that_is_attached_is_not_given_away(there: House):
+    await there.put("alice")
+    await there.pass_time(30)
+    _status, [home] = await there.ask("GET", "homes")
+    status, said = await there.ask("POST", f"homes/{home['id']}/give", {"user_name": "bob"})
+    assert (status, said["error"]) == (409, "home-in-use")
+
+
+async def test_the_status_names_the_hub_and_what_is_wrong_with_the_account(there: House):
+    _status, said = await there.ask("GET", "status")
+    assert said["hub_id"] == IDENTITY.hub_id
+    assert said["findings"] == []
 
 
 async def test_an_unknown_home_is_404(there: House):

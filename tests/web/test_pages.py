@@ -60,6 +60,7 @@ async def there(tmp_path, monkeypatch):
         hub_auth.forget()
         introduce(IDENTITY.service_token, SERVICE_PREFIX)
         yield one
+        await hub_auth.close_client()
         hub_auth.forget()
 
 

@@ -130,7 +130,9 @@ class HomeInUse(GpuspawnerError):
 
     code = "home-in-use"
     sentence = say(
-        _("These files are still attached to a machine. Delete that machine first; the files stay.")
+        _(
+            "These files are still attached to a machine. Stop and delete that machine first; the files stay."
+        )
     )
 
 

@@ -276,16 +276,6 @@ class World:
     gone: frozenset[str] = field(default_factory=frozenset)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a rule says: act or not, why, in words for people, and when to look again."""
-
-    act: bool
-    reason: Reason | None
-    because: Sentence
-    look_again_at: datetime | None = None
-
-
 class Severity(str, enum.Enum):
     """How bad a finding is."""
 

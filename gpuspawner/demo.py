@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -83,6 +84,7 @@ def main(cloud: str) -> int:
     del cloud  # the emulated EC2 is the only one yet; argparse refuses others
     folder = Path(os.environ.get("DEMO_DIR", ".demo")).absolute()
     folder.mkdir(parents=True, exist_ok=True)
+    _forget_the_last_cloud(folder)
     ports = Ports.from_environment(os.environ)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -108,6 +110,13 @@ def main(cloud: str) -> int:
         return _ended(children, folder, stopping)
     finally:
         _end(children)
+
+
+def _forget_the_last_cloud(folder: Path) -> None:
+    """The emulated cloud begins empty; a controller that remembered its machines would miss them."""
+    shutil.rmtree(folder / "ec2", ignore_errors=True)
+    for path in folder.glob("gpuspawner.sqlite*"):
+        path.unlink()
 
 
 def _environment(folder: Path, ports: Ports) -> dict[str, str]:
@@ -189,10 +198,8 @@ def _welcome(ports: Ports, seed: Mapping[str, Any], folder: Path) -> None:
             f"    {size['type']:<14} {size['gpu']:<12} {size['price_per_hour']:>7.3f} USD an hour"
         )
     print(f"\n  {seed['separation']}")
-    print(
-        f"  Logs and state are in {folder}; delete it for a clean start. Ctrl-C ends everything.\n",
-        flush=True,
-    )
+    print("  The emulated cloud begins empty: machines and files of an earlier run are gone.")
+    print(f"  Logs and users are in {folder}. Ctrl-C ends everything.\n", flush=True)
 
 
 def _follow(

@@ -21,7 +21,7 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from gpuspawner import proxy
+from gpuspawner import proxy, settings
 from gpuspawner.errors import ConfigurationError
 
 CONFIG = Path(__file__).parent.parent / "hub_config" / "demo" / "jupyterhub_config.py"
@@ -43,7 +43,7 @@ class Ports:
         Raises:
             ConfigurationError: it is not a port.
         """
-        text = environment.get("DEMO_PORT_BASE", str(_HUB))
+        text = environment.get("DEMO_PORT_BASE") or str(_HUB)
         if not text.isdigit() or not 1024 <= int(text) <= 65000:
             raise ConfigurationError(
                 f"DEMO_PORT_BASE must be a port from 1024 to 65000, not {text!r}"
@@ -82,7 +82,7 @@ def main(cloud: str) -> int:
             "the demo runs from a checkout of the project: run 'make demo' there"
         )
     del cloud  # the emulated EC2 is the only one yet; argparse refuses others
-    folder = Path(os.environ.get("DEMO_DIR", ".demo")).absolute()
+    folder = state_folder(os.environ)
     folder.mkdir(parents=True, exist_ok=True)
     _forget_the_last_cloud(folder)
     ports = Ports.from_environment(os.environ)
@@ -90,6 +90,7 @@ def main(cloud: str) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: stopping.set())
     environment = _environment(folder, ports)
+    os.environ.update({key: value for key, value in environment.items() if key.startswith("DEMO_")})
     children: list[subprocess.Popen[bytes]] = []
     try:
         children.append(
@@ -110,6 +111,11 @@ def main(cloud: str) -> int:
         return _ended(children, folder, stopping)
     finally:
         _end(children)
+
+
+def state_folder(environment: Mapping[str, str]) -> Path:
+    """Where the demo keeps its state: `DEMO_DIR`, else `.demo`. Set and empty is not set."""
+    return Path(environment.get("DEMO_DIR") or ".demo").absolute()
 
 
 def _forget_the_last_cloud(folder: Path) -> None:
@@ -193,7 +199,10 @@ def _welcome(ports: Ports, seed: Mapping[str, Any], folder: Path) -> None:
     print(f"\n  gpuspawner is running at  {ports.hub_url}\n")
     print("  Log in as student1 … student30, or teacher (admin); the password is demo.\n")
     print("  Machines, in pretend money:")
+    offered = settings.load(CONFIG).AWS.sizes
     for size in seed["sizes"]:
+        if size["type"] not in offered:
+            continue
         print(
             f"    {size['type']:<14} {size['gpu']:<12} {size['price_per_hour']:>7.3f} USD an hour"
         )

@@ -11,8 +11,8 @@ import gpuspawner
 
 c = get_config()
 
-folder = Path(os.environ.get("DEMO_DIR", ".demo")).absolute()
-base = int(os.environ.get("DEMO_PORT_BASE", "8000"))
+folder = Path(os.environ.get("DEMO_DIR") or ".demo").absolute()
+base = int(os.environ.get("DEMO_PORT_BASE") or "8000")
 public_url = f"http://127.0.0.1:{base}/"
 
 gpuspawner.configure(

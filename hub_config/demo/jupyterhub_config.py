@@ -61,28 +61,24 @@ c.GPUSpawner.profile_list = [
         "description": "For the course: enough for every notebook.",
         "default": True,
         "gpuspawner_override": {"sizes": ["g4dn.xlarge", "g6.xlarge"], "home_gib": 10},
+        "profile_options": {
+            "host": {
+                "display_name": "Processor and memory",
+                "choices": {
+                    "small": {"display_name": "4 vCPU, 16 GiB", "default": True},
+                    "large": {
+                        "display_name": "8 vCPU, 32 GiB",
+                        "gpuspawner_override": {"sizes": ["g4dn.2xlarge"]},
+                    },
+                },
+            }
+        },
     },
     {
         "display_name": "One A10G",
         "slug": "a10g",
         "description": "About twice as fast; for your project.",
         "gpuspawner_override": {"sizes": ["g5.xlarge"], "home_gib": 10},
-        "profile_options": {
-            "cpu": {
-                "display_name": "Processor and memory",
-                "choices": {
-                    "small": {
-                        "display_name": "4 vCPU, 16 GiB",
-                        "default": True,
-                        "gpuspawner_override": {"sizes": ["g5.xlarge"]},
-                    },
-                    "large": {
-                        "display_name": "8 vCPU, 32 GiB",
-                        "gpuspawner_override": {"sizes": ["g5.2xlarge"]},
-                    },
-                },
-            }
-        },
     },
     {
         "display_name": "One L40S",
@@ -99,7 +95,7 @@ c.AWS.region = "us-east-1"
 c.AWS.endpoint_url = f"http://127.0.0.1:{base + 20}"
 c.AWS.image = os.environ.get("DEMO_IMAGE", "gpuspawner-lab")
 c.AWS.security_groups = ["gpuspawner-machines"]
-c.AWS.sizes = ["g4dn.xlarge", "g6.xlarge", "g5.xlarge", "g5.2xlarge", "g6e.xlarge"]
+c.AWS.sizes = ["g4dn.xlarge", "g6.xlarge", "g5.xlarge", "g4dn.2xlarge", "g6e.xlarge"]
 
 # Everything is quick here, so look more often.
 c.Controller.database_url = f"sqlite:///{folder}/gpuspawner.sqlite"

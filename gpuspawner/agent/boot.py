@@ -44,6 +44,8 @@ class Orders:
     """What to run, as `GET agent/environment` says it. Times are in seconds.
 
     `device` is None until the home is attached, `address` empty until the cloud lists the machine.
+    `issued` is when the wish was written, in seconds since 1970 by the controller's clock: it tells
+    newer orders from older ones even when the controller has forgotten how far it had counted.
     """
 
     generation: int
@@ -56,6 +58,12 @@ class Orders:
     heartbeat_seconds: float
     unreachable_seconds: float
     disowned_seconds: float
+    issued: float = 0.0
+
+    @property
+    def session(self) -> tuple[int, float]:
+        """What tells one session from every other."""
+        return self.generation, self.issued
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Orders:
@@ -77,6 +85,7 @@ class Orders:
                 heartbeat_seconds=float(data["heartbeat_seconds"]),
                 unreachable_seconds=float(data["unreachable_seconds"]),
                 disowned_seconds=float(data["disowned_seconds"]),
+                issued=float(data.get("issued") or 0.0),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise Unreachable(f"orders that make no sense: {error!r}") from error

@@ -27,12 +27,16 @@ _GPU_FIELDS = "utilization.gpu,memory.used,memory.total"
 
 @dataclass(frozen=True)
 class Answer:
-    """What the controller said: times in seconds, `sentence` as `{"message", "values"}`."""
+    """What the controller said: times in seconds, `sentence` as `{"message", "values"}`.
+
+    `issued` is that of the orders it has for us; 0 when it has none.
+    """
 
     generation: int
     verdict: str
     next_seconds: float
     session: Mapping[str, Any]
+    issued: float = 0.0
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Answer:
@@ -49,6 +53,7 @@ class Answer:
                 # An answer of 0 must not become a flood, nor one of a day a silence.
                 next_seconds=min(max(float(data["next_heartbeat_seconds"]), 1.0), 300.0),
                 session={name: data.get(name) for name in shown},
+                issued=float(data.get("issued") or 0.0),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise Unreachable(f"a heartbeat's answer that makes no sense: {error!r}") from error

@@ -72,7 +72,7 @@ class Agent:
         self._identity: boot.Identity | None = None
         self._session: Session | None = None
         self._dead = DeadMan(clock.monotonic())
-        self._told: set[tuple[int, str]] = set()
+        self._told: set[tuple[tuple[int, float], str]] = set()
         self._outcome = ("", "")
         self._backoff = 0.0
         self._heartbeat_at = 0.0
@@ -129,7 +129,7 @@ class Agent:
         orders = boot.Orders.from_json(self._api.environment(identity.bearer))
         self._heard()
         self._dead = self._dead.limited(orders.unreachable_seconds, orders.disowned_seconds)
-        fresh = self._session is None or self._session.orders.generation != orders.generation
+        fresh = self._session is None or self._session.orders.session != orders.session
         self._close()
         self._session = Session(self._root, orders, self._clock)
         if fresh:
@@ -217,17 +217,17 @@ class Agent:
             if self.phase is not Phase.SAVED:
                 session.close()
                 self._end_session(Phase.SAVED, "saved")
-        elif answer.generation > session.orders.generation:
+        elif answer.generation > session.orders.generation or answer.issued > session.orders.issued:
             self.phase = Phase.ORDERS
 
     def _tell(self, stage: str, detail: str = "") -> None:
         """Report `stage`, once for each generation."""
         assert self._session is not None
         assert self._identity is not None
-        generation = self._session.orders.generation
-        if (generation, stage) not in self._told:
-            self._api.report(self._identity.bearer, generation, stage, detail)
-            self._told.add((generation, stage))
+        orders = self._session.orders
+        if (orders.session, stage) not in self._told:
+            self._api.report(self._identity.bearer, orders.generation, stage, detail)
+            self._told.add((orders.session, stage))
             self._heard()
 
     def _is_over(self) -> bool:

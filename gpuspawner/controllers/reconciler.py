@@ -25,12 +25,15 @@ from gpuspawner.providers.base import Provider
 from gpuspawner.settings import ControllerRecord
 from gpuspawner.store import claims, events
 from gpuspawner.store.database import Database
+from gpuspawner.store.remembered import Histories
 from gpuspawner.store.seen import Seen
+from gpuspawner.views import Progress
 
 _log = logging.getLogger(__name__)
 
 _MOVING = frozenset({Power.PENDING, Power.STOPPING, Power.DELETING, Power.HALTED})
 _OFFERINGS_FRESH = timedelta(hours=1)
+_ORDER = {stage: number for number, stage in enumerate(Stage)}
 
 
 async def always() -> bool:
@@ -57,7 +60,9 @@ class Reconciler:
         self._leads = leads
         self._limits = Limits(orphan_grace=record.orphan_grace, save=record.save_timeout)
         self._offered_at: datetime | None = None
+        self._since = clock.now()
         self._alarms: frozenset[Sentence] = frozenset()
+        self._histories = Histories()
 
     async def tick(self) -> datetime:
         """One pass. Returns when the next one is due at the latest.
@@ -122,6 +127,7 @@ class Reconciler:
             offerings=self._seen.offered,
             refusals=self._seen.refusals,
             absences=self._seen.absences,
+            since=self._since,
         )
 
     def _tell(self, made: Plan) -> None:
@@ -139,8 +145,15 @@ class Reconciler:
             for claim in known.claims
             if (seen := _progress(claim, machines, homes)) is not None
         ]
-        if noted:
-            await self._database.run(_record, noted, self._clock.now())
+        if not noted:
+            return
+        # Most passes see nothing new, and then nobody must wait for the database's one writer.
+        histories = await self._database.read(self._histories.read)
+        new = [
+            (claim, seen) for claim, seen in noted if _is_new(histories.get(claim.name, ()), seen)
+        ]
+        if new:
+            await self._database.run(_record, new, self._clock.now())
 
     def _next(self, known: Known, world: World, made: Plan, *, retry_soon: bool) -> datetime:
         now = self._clock.now()
@@ -166,14 +179,19 @@ def _progress(
     return progress.seen(claim, machine, homes.get(machine.id) if machine else None)
 
 
+def _is_new(history: tuple[Progress, ...], seen: tuple[Stage, Sentence]) -> bool:
+    """Whether what was seen is not what was noted last, nor behind what the agent has reported."""
+    stage, sentence = seen
+    if any(_ORDER[event.stage] > _ORDER[stage] for event in history):
+        return False
+    return not history or (history[-1].stage, history[-1].sentence) != (stage, sentence)
+
+
 def _record(
     connection: Connection, noted: list[tuple[Claim, tuple[Stage, Sentence]]], now: datetime
 ) -> None:
-    """What the agent has reported is further than what the listing shows: never back to that."""
-    histories = events.histories(connection)
-    order = list(Stage)
-    for claim, (stage, sentence) in noted:
-        seen = histories.get(claim.name, ())
-        if any(order.index(event.stage) > order.index(stage) for event in seen):
-            continue
-        events.record(connection, claim.name, claim.generation, stage, sentence, now)
+    """Note what is new; an agent may have reported since the histories were read."""
+    histories = events.histories_of(connection, [claim.name for claim, _seen in noted])
+    for claim, seen in noted:
+        if _is_new(histories.get(claim.name, ()), seen):
+            events.record(connection, claim.name, claim.generation, *seen, now)

@@ -54,9 +54,13 @@ class Wishes:
         await self._database.run(_release, step.claim, step.machine_id)
 
     async def adopt(self, step: Step) -> None:
-        """A machine with whole tags and no claim: our memory was lost, so its state is the wish."""
+        """Our memory was lost, or is older than the machine: its state is the wish."""
         machine, now = step.machine, self._clock.now()
         assert machine
+        if step.generation is not None:
+            if await self._database.run(claims.take_back, step.claim, step.generation, now):
+                _log.warning("machine %s of claim %s goes on as it is", machine.id, step.claim)
+            return
         runs = machine.power in (Power.PENDING, Power.RUNNING)
         _log.warning("machine %s is adopted as claim %s", machine.id, step.claim)
         found = Claim(

@@ -19,6 +19,7 @@ from gpuspawner.model import (
 )
 from gpuspawner.policy import sentences
 from gpuspawner.policy.absence import Absence
+from gpuspawner.policy.doubt import is_doubtful
 from gpuspawner.policy.placement import Exhausted, choose
 from gpuspawner.policy.steps import BILLED, Known, Limits, Step
 from gpuspawner.policy.table import TABLE, Action, Wish
@@ -39,12 +40,17 @@ class ClaimPlan:
         self.absence = absence
         self.intent = known.intents.get(claim.name)
         self.alarms: list[Sentence] = []
+        self.doubted: list[Step] = []
         self.again: list[datetime] = []
 
     def steps(
         self, machines: list[Machine], homes: list[Home], fragments: list[Fragment]
     ) -> list[Step]:
-        """The steps to take now. Fills `alarms` and `again`, the moments to look again at."""
+        """The steps to take now.
+
+        Fills `alarms`, `again` (the moments to look again at) and `doubted` (stops that are only
+        taken when they are few).
+        """
         settled = self._settle(machines)
         if settled:
             return settled
@@ -66,7 +72,7 @@ class ClaimPlan:
             if self.claim.machine_id in {machine.id for machine in machines}:
                 return [self._step(Action.ABANDON, intent=self.intent)]
         elif self.claim.machine_id not in {machine.id for machine in machines} and self._gone():
-            ours = [one for one in machines if one.owner_id in (None, self.claim.owner.user_id)]
+            ours = [one for one in machines if self._is_owners(one)]
             if ours:
                 oldest = min(ours, key=lambda machine: (machine.created_at, machine.id))
                 return [self._step(Action.ACCEPT, machine=oldest)]
@@ -75,9 +81,11 @@ class ClaimPlan:
     def _ours(self, machines: list[Machine]) -> tuple[Machine | None, list[Step]]:
         """The machine that the claim names, and what to do with any other that carries its tag."""
         ours = next((one for one in machines if one.id == self.claim.machine_id), None)
+        # While it is open whether the named one is gone, the other may be the one to go on with.
+        open_which = self.claim.machine_id is not None and ours is None and not self._gone()
         extra: list[Step] = []
         for machine in machines:
-            if machine is ours:
+            if machine is ours or (open_which and self._is_owners(machine)):
                 continue
             if self.claim.desired is Desired.DELETED:
                 extra.append(self._step(Action.DELETE, machine=machine))
@@ -87,6 +95,9 @@ class ClaimPlan:
             action = Action.STOP if machine.power in BILLED else Action.NOTHING
             extra.append(self._step(action, machine=machine, because=because))
         return ours, extra
+
+    def _is_owners(self, machine: Machine) -> bool:
+        return machine.owner_id in (None, self.claim.owner.user_id)
 
     def _release(self, machine: Machine | None, steps: list[Step]) -> list[Step]:
         """A machine that is known to be gone is named no longer, or it would be missed for ever."""
@@ -135,7 +146,22 @@ class ClaimPlan:
             because = sentences.machine_ended(machine.because)
             return self._step(Action.END, Reason.MACHINE_ENDED, because)
         if action in (Action.STOP, Action.DELETE):
+            if is_doubtful(self.claim, machine, self.known.since, self.limits):
+                return self._doubt(machine)
             return self._when_saved(self._step(action, machine=machine), machine)
+        return self._step(Action.NOTHING)
+
+    def _doubt(self, machine: Machine) -> Step:
+        """It runs although our memory says that it should not, and our memory may be the older."""
+        if self._alive():
+            return self._step(Action.ADOPT, Reason.ADOPTED, machine=machine)
+        assert self.known.since
+        over = self.known.since + self.limits.orphan_grace
+        if self.now < over:
+            self.again.append(over)
+        else:
+            because = sentences.unwanted(machine.id)
+            self.doubted.append(self._step(Action.STOP, because=because, machine=machine))
         return self._step(Action.NOTHING)
 
     def _without_machine(self, action: Action, homes: list[Home], *, others: bool) -> Step:

@@ -13,12 +13,19 @@ from gpuspawner.policy.table import Action
 
 
 def orphans(
-    world: World, claims: Iterable[str], now: datetime, limits: Limits
+    world: World,
+    claims: Iterable[str],
+    now: datetime,
+    limits: Limits,
+    doubted: Iterable[Step] = (),
 ) -> tuple[list[Step], list[Sentence]]:
-    """Machines of this hub that no claim knows: adopted when their tags are whole, else stopped.
+    """What is done about machines that nobody answers for, and what an admin should hear of it.
+
+    Machines of this hub that no claim knows: adopted when their tags are whole, else stopped.
 
     Never deleted. And never many at once: when that many look like orphans, it is our own memory
-    that is wrong, and stopping a class is the worse mistake.
+    that is wrong, and stopping a class is the worse mistake. `doubted` are stops of known claims
+    that count for the same reason.
     """
     known = set(claims)
     strangers = [
@@ -33,9 +40,12 @@ def orphans(
     ]
     adopted = {step.machine.id for step in steps if step.machine}
     stop = [
-        Step(Action.STOP, "", because=sentences.orphan(machine.id), machine=machine)
-        for machine in strangers
-        if machine.id not in adopted and machine.power in BILLED
+        *doubted,
+        *(
+            Step(Action.STOP, "", because=sentences.orphan(machine.id), machine=machine)
+            for machine in strangers
+            if machine.id not in adopted and machine.power in BILLED
+        ),
     ]
     running = sum(machine.power is Power.RUNNING for machine in world.machines)
     if len(stop) > max(limits.orphan_stops, limits.orphan_share * running):

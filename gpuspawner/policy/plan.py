@@ -38,13 +38,15 @@ def plan(known: Known, world: World, now: datetime, limits: Limits | None = None
     steps: list[Step] = []
     alarms: list[Sentence] = []
     again: list[datetime] = []
+    doubted: list[Step] = []
     for claim in known.claims:
         one = ClaimPlan(claim, known, now, limits, absences.get(claim.name))
         steps += one.steps(machines[claim.name], homes[claim.name], fragments[claim.name])
         alarms += one.alarms
         again += one.again
+        doubted += one.doubted
     names = {claim.name for claim in known.claims}
-    strange, strange_alarms = orphans(world, names, now, limits)
+    strange, strange_alarms = orphans(world, names, now, limits, doubted)
     left = leftovers(world.fragments, names, now, limits)
     return Plan(
         (*steps, *strange, *left), (*alarms, *strange_alarms), absences, min(again, default=None)

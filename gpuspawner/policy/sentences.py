@@ -86,6 +86,17 @@ def leftover(fragment: str) -> Sentence:
     )
 
 
+def unwanted(machine: str) -> Sentence:
+    """For the admin: a machine was switched on after its session had ended, and not by this hub."""
+    return say(
+        _(
+            "Machine {machine} was switched on although nobody had started it here, and does not answer "
+            "as ours: it is stopped."
+        ),
+        machine=machine,
+    )
+
+
 def brake(orphans: int, running: int) -> Sentence:
     """For the admin: too many orphans at once."""
     return say(

@@ -35,6 +35,7 @@ class Limits:
     absent_for: timedelta = timedelta(seconds=120)
     absent_listings: int = 3
     heartbeat_fresh: timedelta = timedelta(seconds=60)
+    late: timedelta = timedelta(seconds=60)
     orphan_stops: int = 3
     orphan_share: float = 0.20
 
@@ -54,6 +55,8 @@ class Known:
     """The id of each image that a specification names, as far as it is known."""
     absences: Mapping[str, Absence] = field(default_factory=dict)
     """What earlier complete listings did not show, by claim: `Plan.absences` of the last plan."""
+    since: datetime | None = None
+    """When this controller began to look; None when nothing came before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,9 @@ from gpuspawner.store.rows import insert_if_absent, locked
 STAGES = ("boot", "home", "server", "up", "failed", "saved")
 """What an agent may report."""
 
+_FORGOTTEN = 10_000
+"""So many starts of one claim a lost database may have counted."""
+
 _BOOT_FAILED = say(
     _(
         "The machine's system did not come up, so it is switched off and nothing more is charged. "
@@ -89,6 +92,40 @@ def verify(c: Connection, intent_id: str, key_hash: str) -> str | None:
     return str(row.name)
 
 
+def recall(c: Connection, intent_id: str, key_hash: str, now: datetime) -> bool:
+    """Take back a key that was lost with the database. False when there is nothing to take it for.
+
+    The caller has checked our signature over both (`Identity.machine_id`), which only a machine
+    that had registered can show. A key that is registered is never replaced.
+    """
+    intents, keys = schema.intents, schema.keys
+    row = c.execute(
+        select(intents.c.claim, intents.c.state).where(intents.c.id == intent_id)
+    ).one_or_none()
+    if row is None or row.state != IntentState.ACCEPTED.value:
+        return False
+    taken = insert_if_absent(c, keys, intent=intent_id, key_hash=key_hash, registered_at=now)
+    if taken:
+        audit(c, now, "agent", "recalled", row.claim, detail=intent_id)
+    return taken
+
+
+def catch_up(c: Connection, claim_name: str, generation: int, now: datetime) -> bool:
+    """An adopted claim takes the generation that its machine was told by a database that is lost.
+
+    Only forwards, and by no more than `_FORGOTTEN`, so that a machine cannot use the numbers up.
+    """
+    row = locked(c, claim_name)
+    if row is None or row.reason != Reason.ADOPTED.value or row.desired != Desired.RUNNING.value:
+        return False
+    if not row.generation < generation <= row.generation + _FORGOTTEN:
+        return False
+    claims = schema.claims
+    c.execute(update(claims).where(claims.c.name == claim_name).values(generation=generation))
+    audit(c, now, "agent", "caught up", claim_name, generation, Reason.ADOPTED)
+    return True
+
+
 def report(
     c: Connection, claim_name: str, generation: int, stage: str, detail: str, now: datetime
 ) -> bool:
@@ -124,7 +161,9 @@ def report(
 
 
 def heartbeats(c: Connection, beats: Iterable[tuple[str, int, datetime]]) -> None:
-    """Note heartbeats, each (claim, generation, when it came). Those of another generation are not.
+    """Note heartbeats, each (claim, generation, when it came). Those of an older generation are not.
+
+    One of a later generation than we know of is a sign of life, and of a database from a backup.
 
     One transaction for all that came in a second or two: a transaction is written through to the
     disk, and a thousand machines must not cost a thousand of them. They wake no loop.
@@ -141,7 +180,7 @@ def heartbeats(c: Connection, beats: Iterable[tuple[str, int, datetime]]) -> Non
         update(claims)
         .where(
             claims.c.name == bindparam("claim"),
-            claims.c.generation == bindparam("of"),
+            claims.c.generation <= bindparam("of"),
             or_(claims.c.heartbeat_at.is_(None), claims.c.heartbeat_at < at),
         )
         .values(heartbeat_at=at)

@@ -61,6 +61,7 @@ __all__ = [
     "refuse_intent",
     "renew_home_token",
     "set_machine",
+    "take_back",
     "take_home_back",
 ]
 
@@ -191,6 +192,25 @@ def adopt(c: Connection, claim: Claim, machine: Machine | None = None) -> bool:
     )  # fmt: skip
     if machine:
         name_machine(c, get(c, claim.name), machine, claim.desired_at)
+    return True
+
+
+def take_back(c: Connection, name: str, generation: int, now: datetime) -> bool:
+    """Let the session go on that a machine is found in, though this database says it has ended.
+
+    It has no environment: that was lost, and the machine has its own. False when the wish has
+    moved on from `generation`.
+    """
+    row = locked(c, name)
+    if row is None or row.generation != generation or row.desired == Desired.RUNNING.value:
+        return False
+    _update(
+        c, name, desired=Desired.RUNNING.value, generation=generation + 1, desired_at=now,
+        start_by=None, reason=Reason.ADOPTED.value, because=None, reported="up", up_at=now, saved_at=None,
+    )  # fmt: skip
+    audit(
+        c, now, "controller", "adopted", name, generation + 1, Reason.ADOPTED, row.machine_id or ""
+    )
     return True
 
 

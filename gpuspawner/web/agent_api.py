@@ -13,9 +13,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from gpuspawner.errors import ClaimNotFound, MachineUnknown, NotWanted
+from gpuspawner.errors import MachineUnknown, NotWanted
 from gpuspawner.language import LANGUAGES
-from gpuspawner.model import Claim, Desired, Home, Machine, Stage
+from gpuspawner.model import Claim, Desired, Home, Machine, Reason, Stage
 from gpuspawner.policy import progress
 from gpuspawner.store import agents, claims, events
 from gpuspawner.web.handler import ApiHandler
@@ -46,7 +46,12 @@ class AgentHandler(ApiHandler):
         key_hash = _hash(key)
         if not key or machine_id != self.services.identity.machine_id(intent_id, key_hash):
             raise MachineUnknown("a token that we did not sign")
-        return await self.services.database.read(_speaker, intent_id, key_hash)
+        database = self.services.database
+        speaker = await database.read(_speaker, intent_id, key_hash)
+        if speaker is None:
+            now = self.services.clock.now()
+            speaker = await database.run(_recalled, intent_id, key_hash, now)
+        return speaker
 
 
 class RegisterHandler(ApiHandler):
@@ -81,6 +86,7 @@ class EnvironmentHandler(AgentHandler):
         self.reply(
             {
                 "generation": record.generation,
+                "issued": issued(claim),
                 "environment": dict(record.environment),
                 "command": list(record.command),
                 "user": "student",
@@ -125,17 +131,27 @@ class HeartbeatHandler(AgentHandler):
         """Note the time, and answer with the verdict."""
         speaker = await self.speaker()
         body = self.parse(HeartbeatBody)
-        claim = speaker.claim
-        self.services.beats.note(claim.name, body.generation)
-        self.reply(verdict(claim, self.services.agent.heartbeat_seconds))
+        claim, services = speaker.claim, self.services
+        services.beats.note(claim.name, body.generation)
+        if claim.reason is Reason.ADOPTED and body.generation > claim.generation:
+            now = services.clock.now()
+            await services.database.run(agents.catch_up, claim.name, body.generation, now)
+        interval = services.agent.heartbeat_seconds
+        self.reply(verdict(claim, interval, body.generation))
 
 
-def verdict(claim: Claim, interval: float) -> dict[str, Any]:
-    """The answer to a heartbeat: what the wish means for the machine. `interval` in seconds."""
-    keep = claim.desired is Desired.RUNNING
+def verdict(claim: Claim, interval: float, generation: int = 0) -> dict[str, Any]:
+    """The answer to a heartbeat: what the wish means for the machine. `interval` in seconds.
+
+    A machine that was told a later generation than we know of is not asked to save and stop: then
+    our database is older than the machine, and the wish in it is an older one. Saying so falsely
+    gains nobody anything, since a machine is stopped from outside.
+    """
+    keep = claim.desired is Desired.RUNNING or generation > claim.generation
     because = claim.because
     return {
         "generation": claim.generation,
+        "issued": issued(claim),
         "verdict": "keep" if keep else "save_and_stop",
         "reason": claim.reason.value if claim.reason else None,
         "sentence": {one: because.text(one) for one in LANGUAGES} if because else None,
@@ -145,18 +161,32 @@ def verdict(claim: Claim, interval: float) -> dict[str, Any]:
     }
 
 
+def issued(claim: Claim) -> float | None:
+    """When the present orders were written, in seconds since 1970; None when there are none.
+
+    An adopted machine has none: it goes on with those it got from a database that is lost.
+    """
+    if claim.desired is not Desired.RUNNING or claim.reason is Reason.ADOPTED:
+        return None
+    return claim.desired_at.timestamp()
+
+
 def _hash(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def _speaker(connection: Connection, intent_id: str, key_hash: str) -> _Speaker:
+def _speaker(connection: Connection, intent_id: str, key_hash: str) -> _Speaker | None:
     name = agents.verify(connection, intent_id, key_hash)
-    if name is None:
+    return _Speaker(intent_id, claims.get(connection, name)) if name else None
+
+
+def _recalled(connection: Connection, intent_id: str, key_hash: str, now: datetime) -> _Speaker:
+    """The machine whose key was lost with the database: our signature says that it had registered."""
+    agents.recall(connection, intent_id, key_hash, now)
+    speaker = _speaker(connection, intent_id, key_hash)
+    if speaker is None:
         raise MachineUnknown("no such machine")
-    try:
-        return _Speaker(intent_id, claims.get(connection, name))
-    except ClaimNotFound as error:
-        raise MachineUnknown("its claim is gone") from error
+    return speaker
 
 
 def _report(connection: Connection, claim: Claim, body: ReportBody, now: datetime) -> None:

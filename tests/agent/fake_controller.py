@@ -78,6 +78,7 @@ class FakeController:
         generation = self.orders["generation"] if self.orders else body["generation"]
         return 200, {
             "generation": generation,
+            "issued": self.orders.get("issued") if self.orders else None,
             "verdict": self.verdict,
             "reason": None,
             "sentence": None,

@@ -146,6 +146,30 @@ def test_a_newer_generation_gets_a_server_of_its_own(
     assert controller.heartbeats[-1]["generation"] in {1, 2}
 
 
+def test_later_orders_count_though_the_controller_has_forgotten_how_far_it_had_counted(
+    machine: FolderMachine, controller: FakeController
+) -> None:
+    controller.change(orders={**controller.orders, "generation": 7, "issued": 1000.0})
+    agent = machine.up()
+    first = machine.server(agent)
+    fresh = {**controller.orders, "generation": 2, "issued": 2000.0, "port": free_port()}
+    controller.change(orders=fresh)
+    machine.until(agent, lambda: (2, "up", "") in controller.reports)
+    assert machine.server(agent) != first
+
+
+def test_a_controller_that_has_forgotten_the_orders_leaves_the_session_alone(
+    machine: FolderMachine, controller: FakeController
+) -> None:
+    controller.change(orders={**controller.orders, "generation": 7, "issued": 1000.0})
+    agent = machine.up()
+    first = machine.server(agent)
+    controller.change(orders={**controller.orders, "generation": 1, "issued": None})
+    beats = len(controller.heartbeats)
+    machine.until(agent, lambda: len(controller.heartbeats) > beats + 2)
+    assert (machine.server(agent), agent.phase) == (first, Phase.UP)
+
+
 def test_a_session_saved_and_wanted_again_is_not_switched_off(
     machine: FolderMachine, controller: FakeController
 ) -> None:

@@ -51,6 +51,7 @@ class Stage:
     clock: FakeClock
     provider: FakeProvider
     database: Database
+    folder: Path = Path()
     seen: Seen = field(init=False)
     reconciler: Reconciler = field(init=False)
 
@@ -164,12 +165,16 @@ def name_of(user: str) -> str:
 
 
 @asynccontextmanager
-async def staged(folder: Path):
-    clock = FakeClock()
+async def staged(folder: Path, cloud: Stage | None = None):
+    """A stage with its database in `folder`; with `cloud`, before that stage's cloud and clock."""
+    clock = cloud.clock if cloud else FakeClock()
     database = Database(f"sqlite:///{folder}/gpuspawner.sqlite", IDENTITY.encryption_key)
     database.migrate()
     try:
-        yield Stage(clock, FakeProvider(clock, IDENTITY.hub_id), database)
+        provider = FakeProvider(clock, IDENTITY.hub_id)
+        if cloud:
+            provider.cloud = cloud.provider.cloud
+        yield Stage(clock, provider, database, folder)
     finally:
         database.close()
 

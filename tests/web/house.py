@@ -57,8 +57,8 @@ class House:
 
 
 @asynccontextmanager
-async def house(folder):
-    async with staged(folder) as stage:
+async def house(folder, cloud: Stage | None = None):
+    async with staged(folder, cloud) as stage:
         settings = Settings(record(), AGENT, None, IDENTITY)
         controller = Controller(settings, stage.provider, stage.database, stage.clock)
         socket, port = bind_unused_port()

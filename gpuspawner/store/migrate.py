@@ -9,6 +9,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, select
 
+import gpuspawner.store.ledger  # noqa: F401 - its tables are among those that are made
 from gpuspawner.errors import ConfigurationError
 from gpuspawner.store import schema
 from gpuspawner.store.encryption import cipher_of

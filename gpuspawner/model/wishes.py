@@ -1,19 +1,15 @@
-"""The nouns everyone speaks. Plain frozen values; no I/O, no clock, standard library only.
-
-A *claim* is one student's standing request for a machine: what is wanted. A *machine*, a *home*
-and a *fragment* are what the cloud's own listing shows: what is there. Nothing in this module
-infers one from the other; that is `gpuspawner.policy.plan`.
-"""
+"""What is wanted: claims, and the attempts to make machines for them."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from gpuspawner.language import Sentence
+from gpuspawner.model.world import Placement
 
 
 class Desired(str, enum.Enum):
@@ -22,26 +18,6 @@ class Desired(str, enum.Enum):
     RUNNING = "running"
     STOPPED = "stopped"
     DELETED = "deleted"
-
-
-class Power(str, enum.Enum):
-    """What the cloud says about a machine.
-
-    `HALTED` is off but still billed (Azure's "stopped", not deallocated). `FRAGMENT` is a disk, a
-    network interface or an address left without its machine, still billed.
-    """
-
-    PENDING = "pending"
-    RUNNING = "running"
-    STOPPING = "stopping"
-    STOPPED = "stopped"
-    HALTED = "halted"
-    DELETING = "deleting"
-    FRAGMENT = "fragment"
-
-
-SETTLED = frozenset({Power.STOPPED})
-"""The powers in which a machine costs nothing for computing, and stays so by itself."""
 
 
 class Reason(str, enum.Enum):
@@ -61,6 +37,7 @@ class Reason(str, enum.Enum):
     HOME_OWNER = "home_owner"
     DELETED = "deleted"
     ADOPTED = "adopted"
+    HUB_FORGOT = "hub_forgot"
     UNAVAILABLE = "unavailable"
 
 
@@ -73,37 +50,6 @@ class Stage(str, enum.Enum):
     HOME = "home"
     SERVER = "server"
     READY = "ready"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Placement:
-    """Where and how large: `zone` is within `region`; `size` is the cloud's own name for it."""
-
-    region: str
-    zone: str
-    size: str
-
-
-@dataclass(frozen=True, slots=True)
-class Offering:
-    """A placement that exists, what it is made of, what it costs, and whether it can be had now.
-
-    Offerings that cannot be had now are listed too, with `available=False`: "no capacity" and
-    "no such thing" are different answers.
-
-    `price_micros` is millionths of the currency unit per hour, for computing alone.
-    `gpu_memory_mib` is of all GPUs together.
-    """
-
-    placement: Placement
-    vcpus: int
-    memory_mib: int
-    gpu: str
-    gpus: int
-    gpu_memory_mib: int
-    price_micros: int
-    currency: str = "USD"
-    available: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,88 +153,3 @@ class Intent:
     created_at: datetime
     state: IntentState = IntentState.OPEN
     machine_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """One virtual machine as the cloud's listing last showed it.
-
-    `claim`, `intent` and `owner_id` are from its tags, None when a tag is missing. `because` is the
-    cloud's own code for the last change of power, for the admin. `powered_at` is when the cloud
-    says it last began to run, if the cloud says so.
-    """
-
-    id: str
-    power: Power
-    placement: Placement
-    image: str
-    created_at: datetime
-    claim: str | None = None
-    intent: str | None = None
-    owner_id: str | None = None
-    address: str | None = None
-    powered_at: datetime | None = None
-    because: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Home:
-    """A student's data volume as listed: it outlives every machine, and no rule deletes it.
-
-    `machine_id` is the machine it is attached to, or being attached to. `device` is the path at
-    which that machine finds it. `ready` means that it can be attached.
-    """
-
-    id: str
-    region: str
-    zone: str
-    size_gib: int
-    created_at: datetime
-    claim: str | None = None
-    owner_id: str | None = None
-    machine_id: str | None = None
-    device: str = ""
-    ready: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Fragment:
-    """A billed leftover of a machine: an OS disk, a network interface or an address. Never a home."""
-
-    id: str
-    kind: str
-    created_at: datetime
-    claim: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """One *complete* listing of everything that carries this hub's tag.
-
-    `gone` are the ids that the cloud positively reports as deleted; an id that is merely not
-    listed is not known to be gone. `listed_at` is when the listing began.
-    """
-
-    listed_at: datetime
-    machines: tuple[Machine, ...] = ()
-    homes: tuple[Home, ...] = ()
-    fragments: tuple[Fragment, ...] = ()
-    gone: frozenset[str] = field(default_factory=frozenset)
-
-
-class Severity(str, enum.Enum):
-    """How bad a finding is."""
-
-    OK = "ok"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that `check()` looked at: what it is, how it stands, and the remedy."""
-
-    subject: str
-    severity: Severity
-    message: str
-    remedy: str = ""

@@ -1,0 +1,192 @@
+"""Keeps the books: after each complete listing, whatever costs money is metered.
+
+It follows the listings in a task of its own. So a slow or broken database neither holds up nor
+ends a pass that stops machines; what could not be written is written after the next listing, from
+the cloud's own times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from gpuspawner.clock import Clock
+from gpuspawner.errors import ControllerUnavailable
+from gpuspawner.language import Sentence, _, say
+from gpuspawner.model import World
+from gpuspawner.policy import payers
+from gpuspawner.policy.billed import Use
+from gpuspawner.policy.metering import changes
+from gpuspawner.policy.metering_changes import (
+    Books,
+    Change,
+    Metering,
+    Missed,
+    Note,
+    Open,
+    Witness,
+)
+from gpuspawner.policy.money import seconds_of
+from gpuspawner.policy.payers import MeteringPolicy
+from gpuspawner.policy.steps import Known
+from gpuspawner.store import metering, metering_prices, metering_writes
+from gpuspawner.store.database import Database, nothing_to_plan
+from gpuspawner.store.ledger.records import Settled
+from gpuspawner.store.metering_writes import Outcome
+from gpuspawner.store.seen import Seen
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """One complete listing, the claims as they were read after it, and when it ended."""
+
+    world: World
+    known: Known
+    at: datetime
+
+
+class Meter:
+    """Opens, reads and closes meters. `provider` is the cloud's name in the price books."""
+
+    def __init__(
+        self,
+        provider: str,
+        database: Database,
+        seen: Seen,
+        clock: Clock,
+        policy: MeteringPolicy | None = None,
+    ) -> None:
+        self._provider, self._database, self._seen = provider, database, seen
+        self._clock, self._policy = clock, policy or MeteringPolicy()
+        self._listing: _Listing | None = None
+        self._woken = asyncio.Event()
+        self._witness = Witness()
+        self._noted: frozenset[str] = frozenset()
+        self._followed_to = 0
+        self._settled_at: float | None = None
+        self.settled: tuple[Settled, ...] = ()
+        """What the last reading came to, by meter."""
+
+    def listed(self, world: World, known: Known, at: datetime) -> None:
+        """There is a new complete listing, which ended at `at`. Returns at once."""
+        self._listing = _Listing(world, known, at)
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Keep the books for ever. What goes wrong is logged, and tried again after the next listing."""
+        while True:
+            await self._woken.wait()
+            await self.look()
+
+    async def look(self) -> bool:
+        """Bring the books up to the last listing. Whether that was possible."""
+        self._woken.clear()
+        listing, self._listing = self._listing, None
+        if listing is None:
+            return True
+        try:
+            await self._look(listing)
+        except ControllerUnavailable as error:
+            _log.warning("the books wait for the next listing: %s", error.detail)
+        except Exception:  # noqa: BLE001 - whatever it was, the next listing says it all again
+            _log.exception("keeping the books failed; they wait for the next listing")
+        else:
+            return True
+        self._settled_at = None
+        return False
+
+    async def _look(self, listing: _Listing) -> None:
+        now = seconds_of(self._clock.now())
+        before = self._witness
+        books, made, unpriced = await self._database.read(self._read, listing, before, now)
+        # If it cannot be written, what this listing has shown still counts, but for what is over.
+        self._witness = replace(made.witness, over=before.over)
+        waiting = {id(change) for change in made.changes if _use(change) in unpriced}
+        if len(waiting) < len(made.changes) or self._is_due():
+            with nothing_to_plan():
+                books, made, outcome = await self._database.run(self._write, listing, before, now)
+            self._settled_at, self._followed_to = self._clock.monotonic(), now
+            unpriced = outcome.unpriced
+            self._tell_settled(outcome)
+        notes = {change.ref for change in made.changes if isinstance(change, Note)}
+        refs = {meter.ref for meter in books.meters if meter.ref}
+        self._noted = frozenset(notes | (refs & {*books.up}))
+        missed = {(use.key, use.start) for use in unpriced}
+        over = frozenset(start for start in made.witness.over if start not in missed)
+        self._witness = replace(made.witness, over=over)
+        self._tell_unpriced(unpriced)
+
+    def _is_due(self) -> bool:
+        every = self._policy.settle_every.total_seconds()
+        return self._settled_at is None or self._clock.monotonic() - self._settled_at >= every
+
+    def _read(
+        self, c: Connection, listing: _Listing, witness: Witness, now: int
+    ) -> tuple[Books, Metering, frozenset[Use]]:
+        books, made = self._changes(c, listing, witness)
+        wanted = frozenset(use for change in made.changes if (use := _use(change)))
+        return books, made, wanted - metering_prices.priced(c, self._provider, wanted, now)
+
+    def _write(
+        self, c: Connection, listing: _Listing, witness: Witness, now: int
+    ) -> tuple[Books, Metering, Outcome]:
+        # Once more: between the two, credit may have been set aside, or a meter handed on.
+        books, made = self._changes(c, listing, witness)
+        outcome = metering_writes.apply(
+            c,
+            made,
+            self._provider,
+            now=now,
+            followed_to=self._followed_to,
+            max_overdraft=self._policy.max_overdraft,
+        )
+        return books, made, outcome
+
+    def _changes(
+        self, c: Connection, listing: _Listing, witness: Witness
+    ) -> tuple[Books, Metering]:
+        world, known = listing.world, listing.known
+        people = payers.to_look_up(world, known.claims, self._policy)
+        books = metering.read(c, self._noted, people)
+        return books, changes(world, known, books, witness, listing.at, self._policy)
+
+    def _tell_settled(self, outcome: Outcome) -> None:
+        self.settled = outcome.settled
+        for one in outcome.settled:
+            if one.written_off:
+                _log.error(
+                    "%s of %s: %d micros are written off, the credit of its payer had ended",
+                    one.meter.component.value, one.meter.resource, one.written_off,
+                )  # fmt: skip
+
+    def _tell_unpriced(self, uses: Iterable[Use]) -> None:
+        """Say it once of each kind of thing, when it begins."""
+        kinds = sorted({(use.region, use.sku, use.component.value) for use in uses})
+        told = tuple(_unpriced(region, sku) for region, sku, _component in kinds)
+        for sentence in told:
+            if sentence not in self._seen.unpriced:
+                _log.warning("%s", sentence)
+        self._seen.unpriced = told
+
+
+def _use(change: Change) -> Use | None:
+    """What a change would begin to meter, and so needs a price."""
+    return change.use if isinstance(change, Open | Missed) else None
+
+
+def _unpriced(region: str, sku: str) -> Sentence:
+    return say(
+        _(
+            "The price of “{what}” in {region} is not known, so it is not charged yet. Add its price: "
+            "it is then charged from its beginning."
+        ),
+        what=sku,
+        region=region,
+    )

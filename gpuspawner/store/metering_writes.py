@@ -1,0 +1,289 @@
+"""Makes the changes of `policy.metering` in the ledger. Everything here may be repeated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, select
+
+from gpuspawner.model import Owner
+from gpuspawner.policy.billed import Key, Use
+from gpuspawner.policy.metering_changes import (
+    STOPPED,
+    VANISHED,
+    Absolve,
+    Close,
+    Metering,
+    Missed,
+    Note,
+    Open,
+    Release,
+    Running,
+    Switch,
+)
+from gpuspawner.policy.money import Component
+from gpuspawner.policy.money_errors import PriceUnknown
+from gpuspawner.store import ledger
+from gpuspawner.store.ledger import schema, usage
+from gpuspawner.store.ledger.meters import continue_meter
+from gpuspawner.store.ledger.prices import effect_of, newer_prices
+from gpuspawner.store.ledger.records import AccountKind, Meter, Settled, Sku
+from gpuspawner.store.ledger.rows import portions
+from gpuspawner.store.ledger.sightings import Sighting, Source, saw
+from gpuspawner.store.metering import UP
+from gpuspawner.store.metering_prices import backdate, priced, sku_of
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a pass: what was read, and what could not be opened for want of a price."""
+
+    settled: tuple[Settled, ...] = ()
+    unpriced: frozenset[Use] = field(default_factory=frozenset)
+
+
+def apply(
+    c: Connection,
+    made: Metering,
+    provider: str,
+    *,
+    now: int,
+    followed_to: int = 0,
+    max_overdraft: int = 0,
+) -> Outcome:
+    """Make the changes, follow the prices, and read every meter that the listing shows.
+
+    `now` is the time of writing, in UTC seconds; up to `followed_to` all meters follow the prices
+    already. What has no price yet is left out and named.
+    """
+    return _Pen(c, provider, now, followed_to, max_overdraft).write(made)
+
+
+class _Pen:
+    def __init__(
+        self, c: Connection, provider: str, now: int, followed_to: int, max_overdraft: int
+    ) -> None:
+        self._c, self._provider, self._now, self._overdraft = c, provider, now, max_overdraft
+        self._course = ledger.course(c).id
+        self._pool = ledger.course_account(c, self._course, AccountKind.POOL).id
+        # A price may have been written in that very second, after it.
+        self._followed = followed_to - 1
+        self._effects: list[int] = []
+        self._settled: list[Settled] = []
+        self._payers: dict[str, tuple[int, str | None]] = {}
+
+    def write(self, made: Metering) -> Outcome:
+        begun = [change for change in made.changes if isinstance(change, Open | Missed)]
+        wanted = [change.use for change in begun]
+        unpriced = frozenset(wanted) - priced(self._c, self._provider, wanted, self._now)
+        self._lock(made)
+        earliest = min([self._followed, *(use.since for use in wanted)])
+        prices = newer_prices(self._c, self._course, earliest - 1)
+        self._effects = [effect_of(price) for price in prices]
+        for change in made.changes:
+            if isinstance(change, Note):
+                saw(self._c, Sighting(change.ref, change.at, Source.HUB, UP, {}))
+            elif isinstance(change, Absolve):
+                self._absolve(change)
+        # In order of time: a price that changed later does not reach what had ended by then.
+        dated = [change for change in made.changes if isinstance(change, Switch | Close)]
+        for each in sorted(dated, key=lambda one: one.at):
+            self._follow_prices(each.at)
+            self._switch(each) if isinstance(each, Switch) else self._close(each)
+        for one in begun:
+            if one.use not in unpriced:
+                self._missed(one) if isinstance(one, Missed) else self._open(one)
+        self._follow_prices(self._now)
+        self._settle(made)
+        for change in made.changes:
+            if isinstance(change, Release):
+                ledger.release_hold(self._c, change.ref, now=self._now)
+        return Outcome(tuple(self._settled), unpriced)
+
+    def _lock(self, made: Metering) -> None:
+        """Meters first, then accounts by number: the one order in which the ledger takes locks."""
+        accounts = {self._pool}
+        for change in made.changes:
+            if isinstance(change, Open | Switch):
+                accounts.add(self._payer(change.student)[0])
+        open_ = usage.meters.c.closed_at.is_(None)
+        query = select(usage.meters.c.payer).where(open_).order_by(usage.meters.c.id)
+        accounts.update(self._c.execute(query.with_for_update()).scalars())
+        table = schema.accounts
+        for some in portions(sorted(accounts)):
+            of = select(table.c.id).where(table.c.id.in_(some)).order_by(table.c.id)
+            self._c.execute(of.with_for_update()).all()
+
+    def _payer(self, student: Owner | None) -> tuple[int, str | None]:
+        """The account that pays, and the person it is of."""
+        if student is None:
+            return self._pool, None
+        if student.user_id not in self._payers:
+            self._payers[student.user_id] = self._find(student)
+        return self._payers[student.user_id]
+
+    def _find(self, student: Owner) -> tuple[int, str | None]:
+        if student.user_name:
+            who = ledger.person_for(self._c, student.user_id, student.user_name, now=self._now).id
+        else:
+            # The name is not known; one that is must not be overwritten with nothing.
+            table = schema.people
+            query = select(table.c.id).where(table.c.hub_user_id == student.user_id)
+            found = self._c.execute(query).scalar_one_or_none()
+            if found is None:
+                return self._pool, None
+            who = str(found)
+        return ledger.student_account(self._c, self._course, who).id, who
+
+    def _open(self, change: Open) -> None:
+        """Open the meter, or go on with one that was closed while the thing was still there."""
+        use, (payer, _) = change.use, self._payer(change.student)
+        meter = self._opened(change)
+        if meter.closed_at is None:
+            self._saw(use.resource, use.component, use.since, "on", {"sku": use.sku})
+        elif meter.close_reason != STOPPED:
+            # Where the cloud has dated the end, it is the listing that is late.
+            meter = self._continue(meter, payer, change.ref)
+        self._followed = min(self._followed, meter.opened_at)
+
+    def _opened(self, change: Open) -> Meter:
+        use, (payer, person) = change.use, self._payer(change.student)
+        sku = sku_of(self._provider, use)
+        try:
+            return self._open_meter(use, sku, payer, person, change.ref)
+        except PriceUnknown:
+            backdate(self._c, self._course, sku, use, now=self._now)
+            return self._open_meter(use, sku, payer, person, change.ref)
+
+    def _open_meter(
+        self, use: Use, sku: Sku, payer: int, person: str | None, ref: str | None
+    ) -> Meter:
+        return ledger.open_meter(
+            self._c, self._course, use.resource, use.component, start=_start(use), payer=payer,
+            sku=sku, opened_at=use.since, reason="seen", person=person, claim=use.claim,
+            quantity=use.quantity, hold=ref,
+        )  # fmt: skip
+
+    def _missed(self, change: Missed) -> None:
+        use = change.use
+        known = ledger.meter_of(self._c, use.resource, use.component)
+        if known is None or (known.closed_at is not None and not self._has(use)):
+            meter = self._opened(Open(use, None, None))
+        elif (
+            known.closed_at is not None
+            and (known.start, known.close_reason) == (_start(use), VANISHED)
+            and change.reason == STOPPED
+            and known.closed_at < change.at
+        ):
+            # It was there after all, when it was not listed, and the cloud says until when.
+            meter = self._continue(known, self._pool, None)
+        else:
+            return
+        self._followed = min(self._followed, meter.opened_at)
+        self._follow_prices(change.at)
+        self._end(use.resource, use.component, change.at, change.reason)
+
+    def _has(self, use: Use) -> bool:
+        """Whether this start is in the books."""
+        table = usage.meters
+        return (
+            self._c.execute(
+                select(table.c.id)
+                .where(
+                    table.c.resource == use.resource, table.c.component == use.component.value,
+                    table.c.start == _start(use),
+                )
+                .limit(1)
+            ).first()
+            is not None
+        )  # fmt: skip
+
+    def _continue(self, meter: Meter, payer: int, hold: str | None) -> Meter:
+        """Go on with a meter that was closed while the thing was still there."""
+        return continue_meter(
+            self._c, meter, meter.closed_at or meter.metered_to, payer=payer, hold=hold,
+            quantity=meter.quantity, charge_price=meter.charge_price, cost_price=meter.cost_price,
+            reason="seen again",
+        )  # fmt: skip
+
+    def _absolve(self, change: Absolve) -> None:
+        """Every segment of that start which its student has paid."""
+        meter, table = change.meter, usage.meters
+        segments = self._c.execute(
+            select(table.c.id)
+            .where(
+                table.c.resource == meter.resource, table.c.component == meter.component.value,
+                table.c.start == meter.start, table.c.hold == change.ref,
+            )
+            .order_by(table.c.id)
+        ).scalars()  # fmt: skip
+        for segment in segments.all():
+            ledger.pay_from_pool(self._c, segment, now=self._now)
+
+    def _switch(self, change: Switch) -> None:
+        meter = self._current(change.meter)
+        if meter is not None:
+            ledger.switch(
+                self._c, meter.id, change.at, reason=change.reason, now=self._now,
+                payer=self._payer(change.student)[0], hold=change.ref, quantity=change.quantity,
+                max_overdraft=self._overdraft,
+            )  # fmt: skip
+
+    def _close(self, change: Close) -> None:
+        meter = self._current(change.meter)
+        if meter is None:
+            return
+        if meter.payer != self._pool and change.seen_until < change.at:
+            ledger.switch(
+                self._c, meter.id, change.seen_until, reason="unseen", now=self._now,
+                payer=self._pool, max_overdraft=self._overdraft,
+            )  # fmt: skip
+        self._end(meter.resource, meter.component, change.at, change.reason)
+
+    def _end(self, resource: str, component: Component, at: int, reason: str) -> None:
+        meter = ledger.meter_of(self._c, resource, component)
+        if meter is None or meter.closed_at is not None:
+            return
+        done = ledger.close(
+            self._c, meter.id, at, reason=reason, now=self._now, max_overdraft=self._overdraft
+        )
+        if done is not None:
+            self._settled.append(done)
+        self._saw(resource, component, at, "off", {"reason": reason})
+
+    def _current(self, meter: Running) -> Meter | None:
+        """The segment that is open now; a change of price may have begun another."""
+        found = ledger.meter_of(self._c, meter.resource, meter.component)
+        return found if found is not None and found.closed_at is None else None
+
+    def _follow_prices(self, until: int) -> None:
+        if any(self._followed < at <= until for at in self._effects):
+            ledger.follow_prices(
+                self._c, course=self._course, now=until, max_overdraft=self._overdraft
+            )
+        self._followed = max(self._followed, until)
+
+    def _settle(self, made: Metering) -> None:
+        table = usage.meters
+        shown: set[Key] = {*made.seen}
+        shown |= {change.use.key for change in made.changes if isinstance(change, Open)}
+        query = select(table.c.id, table.c.resource, table.c.component).where(
+            table.c.closed_at.is_(None), table.c.course == self._course
+        )
+        ids = [
+            row.id
+            for row in self._c.execute(query)
+            if (row.resource, Component(row.component)) in shown
+        ]
+        self._settled += ledger.settle_all(
+            self._c, made.until, now=self._now, meters=ids, max_overdraft=self._overdraft
+        )
+
+    def _saw(
+        self, resource: str, component: Component, at: int, state: str, raw: dict[str, str]
+    ) -> None:
+        saw(self._c, Sighting(resource, at, Source.CLOUD, f"{component.value} {state}", raw))
+
+
+def _start(use: Use) -> str:
+    return use.start or str(use.since)

@@ -5,7 +5,7 @@ set -euo pipefail
 
 bin=$1
 shopt -s nullglob
-scripts=(benchmarks/${BENCH:-*}.py)
+scripts=(benchmarks/${BENCH:-[!_]*}.py)  # those that begin with _ are parts of others
 if [[ ${#scripts[@]} == 0 ]]; then
   echo "There is no benchmark '${BENCH:-*}' under benchmarks/." >&2
   exit 1

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from traitlets import Float
 from traitlets.config import Configurable
 
-from gpuspawner.errors import ConfigurationError
+from gpuspawner.language import _, say
+from gpuspawner.settings.mistakes import Mistake, refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +47,22 @@ class Agent(Configurable):
         Raises:
             ConfigurationError: a setting is impossible or contradicts another; it is named.
         """
+        refuse(self.mistakes())
+        return AgentRecord(self.heartbeat_interval, self.unreachable_timeout, self.disowned_timeout)
+
+    def mistakes(self) -> list[Mistake]:
+        """What is impossible or contradicts something else, each by name."""
+        found = []
         if self.heartbeat_interval <= 0:
-            raise ConfigurationError("c.Agent.heartbeat_interval must be more than 0 seconds")
+            message = _("{setting} must be more than 0 seconds")
+            setting = "c.Agent.heartbeat_interval"
+            found.append(Mistake(setting, say(message, setting=setting)))
         for name in ("unreachable_timeout", "disowned_timeout"):
             if getattr(self, name) < 3 * self.heartbeat_interval:
-                raise ConfigurationError(
-                    f"c.Agent.{name} must be at least three times c.Agent.heartbeat_interval, "
+                message = _(
+                    "{setting} must be at least three times c.Agent.heartbeat_interval, "
                     "or one lost heartbeat switches a machine off"
                 )
-        return AgentRecord(self.heartbeat_interval, self.unreachable_timeout, self.disowned_timeout)
+                setting = f"c.Agent.{name}"
+                found.append(Mistake(setting, say(message, setting=setting)))
+        return found

@@ -5,7 +5,8 @@ from __future__ import annotations
 from traitlets import Dict, Enum, Float, List, Unicode
 from traitlets.config import Configurable
 
-from gpuspawner.settings.aws_record import AWSRecord
+from gpuspawner.settings.aws_record import AWSRecord, mistakes
+from gpuspawner.settings.mistakes import Mistake
 
 __all__ = ["AWS", "AWSRecord"]
 
@@ -88,3 +89,7 @@ class AWS(Configurable):
             prices=dict(self.prices),
             disk_type=self.disk_type,
         )
+
+    def mistakes(self) -> list[Mistake]:
+        """What is missing or impossible, each by name."""
+        return mistakes(self)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from gpuspawner.errors import ConfigurationError
+from gpuspawner.language import _, say
+from gpuspawner.settings.mistakes import Mistake, refuse
 
 OURS = "gpuspawner:"
 """How our own tags begin; the admin's may not."""
@@ -47,12 +49,34 @@ class AWSRecord:
     disk_type: str = "gp3"
 
     def __post_init__(self) -> None:
-        for name in ("region", "image", "sizes"):
-            if not getattr(self, name):
-                raise ConfigurationError(f"AWS.{name} must be set")
-        for tag in self.tags:
-            if tag == "Name" or tag.startswith(_RESERVED):
-                raise ConfigurationError(f"AWS.tags: the tag {tag!r} is reserved")
-        for size, price in self.prices.items():
-            if not price > 0:
-                raise ConfigurationError(f"AWS.prices: {size} must cost more than {price}")
+        refuse(mistakes(self))
+
+
+def mistakes(one: Any) -> list[Mistake]:
+    """What is missing or impossible in a record, or in the settings that one is made of."""
+    found = [
+        _mistake(name, _("{setting} must be set"))
+        for name in ("region", "image", "sizes")
+        if not getattr(one, name)
+    ]
+    found += [
+        _mistake("tags", _("{setting}: the tag {tag} is reserved"), tag=tag)
+        for tag in one.tags
+        if tag == "Name" or tag.startswith(_RESERVED)
+    ]
+    found += [
+        _mistake(
+            "prices",
+            _("{setting}: {size} must cost more than {price}"),
+            size=size,
+            price=f"{price:g}",
+        )
+        for size, price in one.prices.items()
+        if not price > 0
+    ]
+    return found
+
+
+def _mistake(name: str, message: str, **values: str) -> Mistake:
+    # Without the `c.`: it is read also where there is no configuration file.
+    return Mistake(f"c.AWS.{name}", say(message, setting=f"AWS.{name}", **values))

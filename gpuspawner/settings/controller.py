@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from traitlets import Bool, Enum, Float, Integer, Unicode
 from traitlets.config import Configurable
 
-from gpuspawner.errors import ConfigurationError
-from gpuspawner.language import LANGUAGES
+from gpuspawner.language import LANGUAGES, _, say
+from gpuspawner.settings.mistakes import Mistake, refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,8 @@ class ControllerRecord:
     quota_memory: timedelta
     orphan_grace: timedelta
     save_timeout: timedelta
+    roll_call_interval: timedelta
+    roll_call_grace: timedelta
     max_home_gib: int
     max_disk_gib: int
     ca_file: str
@@ -80,7 +82,8 @@ class Controller(Configurable):
         3.0,
         help="Seconds between two listings of the cloud while something moves. Default: 3. Smaller makes the progress "
         "page livelier and a start a little faster, at the price of more requests (two for each listing, "
-        "however many students wait).",
+        "however many students wait). What happens is looked at within a second; in no minute are there more "
+        "listings than one each so many seconds, so in a rush they are a third farther apart.",
     ).tag(config=True)
 
     slow_interval = Float(
@@ -113,6 +116,20 @@ class Controller(Configurable):
         "slow notebooks and costs that much more when a machine hangs.",
     ).tag(config=True)
 
+    roll_call_interval = Float(
+        60.0,
+        help="Seconds between two questions to the hub which servers it has. Default: 60. A session that the hub knows "
+        "nothing of, because its database was lost or restored, can be reached by nobody and is ended; smaller "
+        "notices it sooner, at the price of more requests to the hub.",
+    ).tag(config=True)
+
+    roll_call_grace = Float(
+        180.0,
+        help="Seconds for which the hub must not know a running server, in three answers at least, before its session "
+        "is saved and stopped. Default: 180. Smaller saves money after the hub's database was lost, larger leaves "
+        "more time to put a backup in its place.",
+    ).tag(config=True)
+
     max_home_gib = Integer(
         200,
         help="The largest home volume in GiB that a profile may ask for. Default: 200. It is billed also while the "
@@ -143,7 +160,7 @@ class Controller(Configurable):
         Raises:
             ConfigurationError: a setting is missing, impossible or contradicts another; it is named.
         """
-        self._check()
+        refuse(self.mistakes())
         return ControllerRecord(
             provider=self.provider,
             bind_url=self.bind_url,
@@ -157,37 +174,61 @@ class Controller(Configurable):
             quota_memory=timedelta(seconds=self.quota_memory),
             orphan_grace=timedelta(seconds=self.orphan_grace),
             save_timeout=timedelta(seconds=self.save_timeout),
+            roll_call_interval=timedelta(seconds=self.roll_call_interval),
+            roll_call_grace=timedelta(seconds=self.roll_call_grace),
             max_home_gib=self.max_home_gib,
             max_disk_gib=self.max_disk_gib,
             ca_file=self.ca_file,
             stop_with_parent=self.stop_with_parent,
         )
 
-    def _check(self) -> None:
+    def mistakes(self) -> list[Mistake]:
+        """What is impossible or contradicts something else, each by name."""
+        found = []
         if urlsplit(self.public_url).scheme not in ("http", "https"):
-            raise ConfigurationError(
+            message = _(
                 "c.Controller.public_url must be the hub's URL as the machines reach it, "
-                f"such as https://hub.example.org/; it is {self.public_url!r}"
+                "such as https://hub.example.org/; it is “{value}”"
             )
-        for name in (
-            "fast_interval",
-            "slow_interval",
-            "capacity_memory",
-            "quota_memory",
-            "orphan_grace",
-        ):
-            if not getattr(self, name) > 0:
-                raise ConfigurationError(f"c.Controller.{name} must be more than 0 seconds")
+            found.append(
+                Mistake("c.Controller.public_url", say(message, value=str(self.public_url)))
+            )
+        found += [
+            _mistake(name, _("{setting} must be more than 0 seconds"))
+            for name in _INTERVALS
+            if not getattr(self, name) > 0
+        ]
         if self.save_timeout < 0:
-            raise ConfigurationError("c.Controller.save_timeout must not be negative")
+            found.append(_mistake("save_timeout", _("{setting} must not be negative")))
         if self.fast_interval > self.slow_interval:
-            raise ConfigurationError(
-                f"c.Controller.fast_interval ({self.fast_interval:g} s) is longer than "
-                f"c.Controller.slow_interval ({self.slow_interval:g} s)"
+            message = _(
+                "c.Controller.fast_interval ({fast} s) is longer than "
+                "c.Controller.slow_interval ({slow} s)"
             )
-        for name in ("max_home_gib", "max_disk_gib"):
-            if getattr(self, name) < 1:
-                raise ConfigurationError(f"c.Controller.{name} must be at least 1 GiB")
+            fast, slow = f"{self.fast_interval:g}", f"{self.slow_interval:g}"
+            found.append(Mistake("c.Controller.fast_interval", say(message, fast=fast, slow=slow)))
+        found += [
+            _mistake(name, _("{setting} must be at least 1 GiB"))
+            for name in ("max_home_gib", "max_disk_gib")
+            if getattr(self, name) < 1
+        ]
+        return found
+
+
+_INTERVALS = (
+    "fast_interval",
+    "slow_interval",
+    "capacity_memory",
+    "quota_memory",
+    "orphan_grace",
+    "roll_call_interval",
+    "roll_call_grace",
+)
+
+
+def _mistake(name: str, message: str) -> Mistake:
+    setting = f"c.Controller.{name}"
+    return Mistake(setting, say(message, setting=setting))
 
 
 def _beside(database_url: str, folder: Path) -> str:

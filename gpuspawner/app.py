@@ -27,11 +27,14 @@ from gpuspawner.clock import Clock, SystemClock
 from gpuspawner.controllers.hands import Hands
 from gpuspawner.controllers.inspector import Inspector
 from gpuspawner.controllers.loop import Loop
+from gpuspawner.controllers.meter import Meter
 from gpuspawner.controllers.reconciler import Reconciler, always
+from gpuspawner.controllers.roll_call import RollCall
 from gpuspawner.errors import ConfigurationError, NotTheLeader
+from gpuspawner.hub_api import Hub
 from gpuspawner.identity import Identity
 from gpuspawner.providers.base import Provider
-from gpuspawner.store.database import Database
+from gpuspawner.store.database import Database, nothing_to_plan
 from gpuspawner.store.lock import Lock
 from gpuspawner.store.seen import Seen
 from gpuspawner.web.application import API, SERVICE_PREFIX, application, http_server, standby
@@ -85,6 +88,7 @@ class Controller:
         database: Database,
         clock: Clock,
         leads: Callable[[], Awaitable[bool]] = always,
+        hub: Hub | None = None,
     ) -> None:
         record = loaded.controller
         seen = Seen(record.capacity_memory, record.quota_memory)
@@ -97,10 +101,16 @@ class Controller:
             agent_url=f"{record.public_url.rstrip('/')}{SERVICE_PREFIX}{API}/agent",
             ca=Path(record.ca_file).read_text(encoding="ascii") if record.ca_file else "",
         )
-        self._reconciler = Reconciler(provider, database, hands, seen, clock, record, leads=leads)
+        self._meter = Meter(provider.name, database, seen, clock)
+        self._reconciler = Reconciler(
+            provider, database, hands, seen, clock, record, leads=leads, listed=self._meter.listed
+        )
         self.board = Board(database, seen, clock)
         self._inspector = Inspector(provider, seen, clock)
         self._beats = Beats(database, clock)
+        self._roll_call = (
+            RollCall(hub.servers, database, clock, record, loaded.identity.hub_id) if hub else None
+        )
         self.services = Services(
             database,
             self.board,
@@ -111,16 +121,20 @@ class Controller:
             record,
             loaded.agent,
         )
-        self._loop = Loop(self.tick, clock, gap=min(record.fast_interval, timedelta(seconds=1)))
+        gap = min(record.fast_interval, timedelta(seconds=1))
+        self._loop = Loop(self.tick, clock, gap=gap, pace=record.fast_interval)
         self._stale = asyncio.Event()
         self._clock = clock
-        database.on_change(self._changed)
+        database.on_change(self._stale.set)
+        database.on_change(self._loop.wake, plans=True)
 
     async def tick(self) -> datetime:
         """One pass, and what people see of it."""
         await self._beats.flush()
         try:
-            return await self._reconciler.tick()
+            with nothing_to_plan():
+                self.board.next_look = await self._reconciler.tick()
+            return self.board.next_look
         finally:
             await self.board.refresh()
 
@@ -132,17 +146,16 @@ class Controller:
             asyncio.create_task(self._refresh(), name="board"),
             asyncio.create_task(self._beats.run(), name="heartbeats"),
             asyncio.create_task(self._inspector.run(), name="inspect"),
+            asyncio.create_task(self._meter.run(), name="meter"),
         ]
+        if self._roll_call:
+            tasks.append(asyncio.create_task(self._roll_call.run(), name="roll call"))
         try:
             await asyncio.gather(*tasks)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _changed(self) -> None:
-        self._loop.wake()
-        self._stale.set()
 
     async def _refresh(self) -> None:
         """The board follows the database, but not each of many changes on its own."""
@@ -194,7 +207,9 @@ async def serve(path: Path) -> None:
             async def leads() -> bool:
                 return not await asyncio.to_thread(lock.lost)
 
-            controller = Controller(loaded, provider, database, clock, leads)
+            api = os.environ.get("JUPYTERHUB_API_URL")
+            hub = Hub(api, loaded.identity.service_token) if api else None
+            controller = Controller(loaded, provider, database, clock, leads, hub)
             async with _listening(application(controller.services, prefix), record.bind_url):
                 await _until(stop, controller.run())
     finally:

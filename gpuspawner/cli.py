@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import io
+import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gpuspawner._version import __version__
 from gpuspawner.errors import GpuspawnerError
+from gpuspawner.language import LANGUAGES, terminal_language
 
 DEFAULT_CONFIG = Path("jupyterhub_config.py")
 
@@ -38,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _controller(commands)
+    _doctor(commands)
     _status(commands)
     _homes(commands)
     _demo(commands)
@@ -75,6 +80,53 @@ def _run_controller(parsed: argparse.Namespace) -> int:
     from gpuspawner import app  # noqa: PLC0415 - heavy, and needed by this command only
 
     return app.main(parsed.config, verbose=parsed.verbose)
+
+
+def _doctor(commands: Commands[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "doctor",
+        help="say before class what would fail in class, and how to mend it",
+        description=_run_doctor.__doc__,
+    )
+    _config(command)
+    command.add_argument(
+        "--students",
+        type=_count,
+        metavar="N",
+        help="how many start at once (default: the users whom the configuration names, if it does)",
+    )
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.add_argument(
+        "--language", choices=LANGUAGES, help="of the sentences (default: the terminal's)"
+    )
+    command.set_defaults(run=_run_doctor)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of students")
+    return int(text)
+
+
+def _run_doctor(parsed: argparse.Namespace) -> int:
+    """Say before class what would fail in class, and change nothing.
+
+    Ends with 0 when all is well (there may be warnings), 1 when something would fail, 2 when the
+    configuration cannot even be read.
+    """
+    from gpuspawner.clock import SystemClock  # noqa: PLC0415
+    from gpuspawner.doctor import examination, show  # noqa: PLC0415 - heavy
+
+    language = parsed.language or terminal_language(os.environ)
+    report = examination.examine(parsed.config, SystemClock().now(), parsed.students)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal without these letters shows question marks, and not a traceback.
+        sys.stdout.reconfigure(errors="replace")
+    if parsed.json:
+        print(json.dumps(report.to_json(language), indent=2))
+    else:
+        print(show.text(report, language), end="")
+    return report.exit_code
 
 
 def _status(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -18,9 +18,9 @@ from typing import Any, ClassVar
 
 import aiohttp
 
+from gpuspawner.client_answers import error_of, lines, view_of
 from gpuspawner.clock import Clock, SystemClock
 from gpuspawner.errors import ControllerUnavailable, GpuspawnerError
-from gpuspawner.language import Sentence
 from gpuspawner.mirror import Gap, Mirror
 from gpuspawner.model import Owner, Reason, Specification
 from gpuspawner.views import ClaimView
@@ -32,6 +32,9 @@ SILENCE_SECONDS = 30.0
 
 REQUEST_SECONDS = 15.0
 """So long the controller may take to answer; it only writes to its own database."""
+
+_AT_ONCE = 20
+"""So many requests are begun before the event loop has a turn: one takes it half a millisecond."""
 
 BACK_OFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 """The waits between attempts to connect, the last one for ever."""
@@ -73,6 +76,7 @@ class ControllerClient:
         self._http: aiohttp.ClientSession | None = None
         self._follower: asyncio.Task[None] | None = None
         self._waiters: dict[str, set[asyncio.Future[None]]] = defaultdict(set)
+        self._turns = asyncio.Semaphore(_AT_ONCE)
 
     @classmethod
     def shared(cls, url: str, token: str, clock: Clock | None = None) -> ControllerClient:
@@ -89,6 +93,15 @@ class ControllerClient:
         """Close every shared client of this event loop."""
         for client in cls._shared.pop(asyncio.get_running_loop(), {}).values():
             await client.close()
+
+    async def turn(self) -> None:
+        """Go on in one of the next turns of the event loop, if many want to go on at once.
+
+        A class that presses Start together must not hold up everybody else's pages. Nothing is
+        held while an answer is awaited: a controller that hangs keeps nobody in a queue.
+        """
+        async with self._turns:
+            await asyncio.sleep(0)
 
     # -- requests ---------------------------------------------------------------------------
 
@@ -116,7 +129,7 @@ class ControllerClient:
             "port": port,
             "start_by": start_by.isoformat(),
         }
-        view = _view(await self._request("PUT", f"claims/{name}", body))
+        view = view_of(await self._request("PUT", f"claims/{name}", body))
         self.mirror.learn(view)
         self._notify(name)
         return view
@@ -124,20 +137,25 @@ class ControllerClient:
     async def stop(self, name: str, generation: int | None, reason: Reason) -> ClaimView:
         """Write `stopped`, if the wish is still of `generation` (None: whatever it is)."""
         body = {"generation": generation, "reason": reason.value}
-        return _view(await self._request("POST", f"claims/{name}/stop", body))
+        return view_of(await self._request("POST", f"claims/{name}/stop", body))
 
     async def delete(self, name: str) -> ClaimView:
         """Give the claim up: its machine is deleted, its home is kept."""
-        return _view(await self._request("DELETE", f"claims/{name}"))
+        return view_of(await self._request("DELETE", f"claims/{name}"))
 
     async def get(self, name: str) -> ClaimView:
         """Look at one claim now."""
-        return _view(await self._request("GET", f"claims/{name}"))
+        return view_of(await self._request("GET", f"claims/{name}"))
 
     async def _request(
         self, method: str, path: str, body: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
+        # Not in all: of a large class some first wait here for a connection, and a controller that
+        # is slow for all of them must not be asked a second time by each.
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=REQUEST_SECONDS, sock_read=REQUEST_SECONDS
+        )
+        await self.turn()
         try:
             async with self._session().request(
                 method, f"{self.url}/{path}", json=body, timeout=timeout
@@ -150,7 +168,7 @@ class ControllerClient:
         except ValueError:
             answer = None
         if response.status >= 400 or not isinstance(answer, dict):
-            raise _error(response.status, answer)
+            raise error_of(response.status, answer)
         return answer
 
     # -- the stream -------------------------------------------------------------------------
@@ -233,12 +251,8 @@ class ControllerClient:
         ) as response:
             if response.status != 200:
                 raise ValueError(f"status {response.status}")
-            # Not `readline`, which refuses long lines: a snapshot of a large class is one.
-            rest = b""
-            async for chunk in response.content.iter_any():
-                *lines, rest = (rest + chunk).split(b"\n")
-                for line in filter(bytes.strip, lines):
-                    yield json.loads(line)
+            async for line in lines(response.content.iter_any()):
+                yield json.loads(line)
 
     def _session(self) -> aiohttp.ClientSession:
         if self._http is None or self._http.closed:
@@ -255,41 +269,8 @@ def certainly_not_sent(error: GpuspawnerError) -> bool:
     return isinstance(error.__cause__, aiohttp.ClientConnectorError)
 
 
-def _view(answer: Mapping[str, Any]) -> ClaimView:
-    try:
-        return ClaimView.from_json(answer)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ControllerUnavailable(f"the controller answered {error!r}") from error
-
-
 def waits() -> Iterator[float]:
     """The seconds to wait between one attempt and the next."""
     yield from BACK_OFF_SECONDS
     while True:
         yield BACK_OFF_SECONDS[-1]
-
-
-def _error(status: int, body: Any) -> GpuspawnerError:
-    """The error that the controller's answer names; what it does not name is an outage."""
-    body = body if isinstance(body, dict) else {}
-    code = body.get("error")
-    try:
-        public = Sentence.from_json(body["sentence"])
-        public.text()
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError):
-        public = None
-    cls = _classes().get(code) if isinstance(code, str) else None
-    if cls is None:
-        # A refusal that this version does not know, but that has its sentence, is not an outage.
-        cls = GpuspawnerError if public and 400 <= status < 500 else ControllerUnavailable
-    return cls(f"{status} {code}", public=public)
-
-
-def _classes() -> dict[str, type[GpuspawnerError]]:
-    found: dict[str, type[GpuspawnerError]] = {}
-    todo: list[type[GpuspawnerError]] = [GpuspawnerError]
-    while todo:
-        cls = todo.pop()
-        found[cls.code] = cls
-        todo += cls.__subclasses__()
-    return found

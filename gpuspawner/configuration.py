@@ -14,6 +14,8 @@ from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
+from aiohttp import ClientTimeout
+
 from gpuspawner import identity
 from gpuspawner.errors import ConfigurationError
 from gpuspawner.language import LANGUAGES
@@ -45,6 +47,13 @@ CONTROLLER_VARIABLES = (
 )
 """The hub starts its services with a bare environment; the controller needs these of the hub's."""
 
+ANSWER_SECONDS = 10.0
+"""So long one request of the hub's to a server may take before it is made anew.
+
+Without it `Spawner.http_timeout` is not kept for a server that takes connections and says nothing:
+JupyterHub 6 looks at that limit between requests only, and one request may take 300 s.
+"""
+
 
 def configure(
     c: Any,
@@ -62,7 +71,8 @@ def configure(
     Sets `JupyterHub.spawner_class`, `cleanup_servers`, `concurrent_spawn_limit`,
     `init_spawners_timeout`, `redirect_to_server` and `allow_named_servers`; adds to `services`,
     `load_roles`, `custom_scopes`, `template_paths`, `template_vars` and
-    `jinja_environment_options`; sets `GPUSpawner.controller_url`, `secret_file`,
+    `jinja_environment_options`, and to `JupyterHubHTTPClient.session_options` a limit on each
+    request; sets `GPUSpawner.controller_url`, `secret_file`,
     `default_language` and `hub_connect_url`, and `Controller.bind_url`, `public_url`,
     `secret_file` and `language`. To override a list or a dict, add to it: `c.JupyterHub.services
     .append(…)`; a new one in its place loses ours.
@@ -84,10 +94,7 @@ def configure(
     Raises:
         ConfigurationError: an argument is impossible, or the secret file cannot be used.
     """
-    if language not in LANGUAGES:
-        raise ConfigurationError(f"configure(language={language!r}): one of {LANGUAGES}")
-    if public_url is not None and urlsplit(public_url).scheme not in ("http", "https"):
-        raise ConfigurationError(f"configure(public_url={public_url!r}): must be http(s)://…")
+    _refuse_impossible(c, language, public_url)
     file = Path(config_file) if config_file else _calling_file(sys._getframe(1))  # noqa: SLF001
     secret = Path(secret_file) if secret_file else file.parent / "gpuspawner_secret"
     secret = secret.absolute()
@@ -108,6 +115,18 @@ def configure(
         c.GPUSpawner.hub_connect_url = public_url.rstrip("/")
 
 
+def _refuse_impossible(c: Any, language: str, public_url: str | None) -> None:
+    if language not in LANGUAGES:
+        raise ConfigurationError(f"configure(language={language!r}): one of {LANGUAGES}")
+    if public_url is not None and urlsplit(public_url).scheme not in ("http", "https"):
+        raise ConfigurationError(f"configure(public_url={public_url!r}): must be http(s)://…")
+    if c.JupyterHub.get("internal_ssl") is True:
+        raise ConfigurationError(
+            "c.JupyterHub.internal_ssl is not supported: a machine has no certificate of the hub's; "
+            "leave it off, and keep the machines in a private network"
+        )
+
+
 def _hub(c: Any) -> None:
     hub = c.JupyterHub
     hub.spawner_class = "gpu"
@@ -118,6 +137,7 @@ def _hub(c: Any) -> None:
     hub.init_spawners_timeout = 1  # a managed controller starts only after this
     hub.redirect_to_server = False  # a login must not start a machine that costs money
     hub.allow_named_servers = False  # one machine a student
+    c.JupyterHubHTTPClient.session_options.update({"timeout": ClientTimeout(total=ANSWER_SECONDS)})
 
 
 def _roles(c: Any) -> None:

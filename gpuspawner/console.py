@@ -13,7 +13,6 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from gpuspawner import identity, settings
-from gpuspawner.clock import SystemClock
 from gpuspawner.errors import ClaimNotFound, ControllerUnavailable, GpuspawnerError
 from gpuspawner.language import Sentence
 
@@ -32,9 +31,11 @@ def status(config: Path, *, as_json: bool = False) -> int:
         print(f"{one['severity']}: {one['subject']}: {one['message']} {one['remedy']}".rstrip())
     if found["trouble"]:
         print(f"The cloud cannot be listed: {found['trouble']}\n")
-    now = SystemClock().now()
-    rows = [_claim_row(claim, now) for claim in found["claims"]]
-    _table(("USER", "SERVER", "PROFILE", "WISH", "MACHINE", "SIZE", "SINCE", "WHY"), rows)
+    if found["look_again_at"]:
+        print(f"The cloud is looked at again by {_clock_time(found['look_again_at'])}.\n")
+    rows = [_claim_row(claim) for claim in found["claims"]]
+    rows += [_stranger_row(machine) for machine in found["machines"]]
+    _table(_HEAD, rows)
     for claim, problem in found["problems"].items():
         print(f"\n{claim}: {problem}")
     return 1 if found["trouble"] else 0
@@ -101,18 +102,69 @@ def _people(config: Path) -> dict[str, str]:
     }
 
 
-def _claim_row(claim: dict[str, Any], now: datetime) -> tuple[str, ...]:
-    since = now - datetime.fromisoformat(claim["desired_at"])
+_HEAD = (
+    "USER", "SERVER", "PROFILE", "WISH", "MACHINE", "POWER", "SIZE", "ZONE", "AGE", "COST", "WHY",
+    "NEXT STEP",
+)  # fmt: skip
+
+
+def _claim_row(claim: dict[str, Any]) -> tuple[str, ...]:
     return (
         claim["owner"]["user_name"],
         claim["owner"]["server_name"] or "-",
         claim["specification"]["profile"],
         claim["desired"],
+        claim["machine_id"] or "-",
         claim["power"] or "-",
         claim["size"] or "-",
-        str(timedelta(seconds=int(since.total_seconds()))),
-        claim["reason"] or claim["stage"] or "",
+        claim["zone"] or "-",
+        _duration(claim["age_seconds"]),
+        _cost(claim),
+        claim["reason"] or claim["stage"] or "-",
+        _next(claim["next"]),
     )
+
+
+def _stranger_row(machine: dict[str, Any]) -> tuple[str, ...]:
+    """A machine that no claim names: whose it was is all that its tag says."""
+    return (
+        "(nobody)",
+        "-",
+        machine["claim"] or "-",
+        "-",
+        machine["id"],
+        machine["power"],
+        machine["size"],
+        machine["zone"],
+        _duration(machine["billed_seconds"]),
+        _cost(machine),
+        "-",
+        _next(machine["next"]),
+    )
+
+
+def _duration(seconds: int | None) -> str:
+    return "-" if seconds is None else str(timedelta(seconds=seconds))
+
+
+def _cost(of: dict[str, Any]) -> str:
+    """Since the machine was last switched on. What nobody has priced is not free."""
+    if of["billed_seconds"] is None:
+        return "-"
+    if of["cost_micros"] is None:
+        return "no price"
+    return f"{of['cost_micros'] / 1_000_000:.4f} {of['currency']}"
+
+
+def _next(step: dict[str, Any]) -> str:
+    sentence = Sentence.from_json(step["sentence"]).text()
+    again = step["look_again_at"]
+    return f"{sentence} Again by {_clock_time(again)}." if again else sentence
+
+
+def _clock_time(moment: str) -> str:
+    """In the terminal's own zone."""
+    return datetime.fromisoformat(moment).astimezone().strftime("%H:%M:%S")
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

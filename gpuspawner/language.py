@@ -84,6 +84,13 @@ def best_language(wanted: Iterable[str], default: str = "en") -> str:
     return default if default in LANGUAGES else "en"
 
 
+def terminal_language(environment: Mapping[str, str]) -> str:
+    """The language of a terminal, as POSIX says it: the first of three variables that is set."""
+    names = ("LC_ALL", "LC_MESSAGES", "LANG")
+    found = next((environment[name] for name in names if environment.get(name)), "en")
+    return best_language([found.replace("_", "-")])
+
+
 @functools.cache
 def _translation(language: str) -> gettext.NullTranslations:
     return gettext.translation("gpuspawner", _LOCALE, languages=[language], fallback=True)

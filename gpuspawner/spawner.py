@@ -15,10 +15,10 @@ from typing import Any
 from jupyterhub.spawner import Spawner
 
 from gpuspawner import spawner_progress
-from gpuspawner.errors import ClaimNotFound, GpuspawnerError
+from gpuspawner.errors import ConfigurationError, GpuspawnerError
 from gpuspawner.model import Desired, Reason
 from gpuspawner.spawner_card import ServerCard, server_card
-from gpuspawner.spawner_refusals import NO_RENAME, TOO_LONG, ended, refusal, unreachable
+from gpuspawner.spawner_refusals import NO_RENAME, TOO_LONG, ended, refusal, refused
 from gpuspawner.spawner_traits import FORM_SECONDS
 from gpuspawner.spawner_wishes import WishWriter
 from gpuspawner.views import ClaimView
@@ -26,9 +26,22 @@ from gpuspawner.views import ClaimView
 _KNOWN_URL_SECONDS = 60.0
 """So long a restarted hub waits for the controller before it trusts an address of its own."""
 
+_NO_INTERNAL_SSL = (
+    "c.JupyterHub.internal_ssl is not supported: a machine has no certificate of the hub's; leave it "
+    "off, and keep the machines in a private network"
+)
+
+_STOCK_SECONDS = 60.0
+"""So long a restarted hub waits to be told what became of a server that has ended meanwhile."""
+
 
 class GPUSpawner(WishWriter, Spawner):  # type: ignore[misc]  # jupyterhub has no types
     """One student's server on a machine of its own."""
+
+    _stored: int | None = None
+    """The generation of the session that the hub's own database tells of."""
+
+    _stock_taken = False
 
     # -- start ------------------------------------------------------------------------------
 
@@ -41,13 +54,17 @@ class GPUSpawner(WishWriter, Spawner):  # type: ignore[misc]  # jupyterhub has n
         Raises:
             SpawnException: with a reason from `Reason` and a sentence that says what to do next.
         """
+        if self.internal_ssl:
+            raise refused(ConfigurationError(_NO_INTERNAL_SSL), self.default_language)
         specification = self._specification or await self.choose(self.user_options)
         await self._forget_stop()
-        margin = min(15.0, self.start_timeout * 0.1)
+        margin = self._margin
         end = self.clock.monotonic() + self.start_timeout - margin
         try:
             view = await self._ask(specification, self.start_timeout - 2 * margin)
-            return await self._until_up(view.generation, end)
+            url = await self._until_up(view.generation, end)
+            self._stored = view.generation
+            return url
         finally:
             self._asked.set()
 
@@ -72,7 +89,7 @@ class GPUSpawner(WishWriter, Spawner):  # type: ignore[misc]  # jupyterhub has n
             raise
         seen = view()
         if seen is None or not settled():
-            await self._give_up(generation)
+            await self._give_up(generation, self._margin * 0.8)
             raise refusal(TOO_LONG, Reason.START_TIMEOUT, self.default_language)
         if seen.desired is not Desired.RUNNING or seen.url is None:
             raise ended(seen, self.default_language)
@@ -92,11 +109,7 @@ class GPUSpawner(WishWriter, Spawner):  # type: ignore[misc]  # jupyterhub has n
         if self._put is not None:
             await asyncio.wait({self._put})
         task = self._stops[self.claim_name] = self._spawn_task(self._stop_whatever())
-        alarm = asyncio.ensure_future(self.clock.sleep(self.controller_timeout))
-        await asyncio.wait({task, alarm}, return_when=asyncio.FIRST_COMPLETED)
-        alarm.cancel()
-        if not task.done():
-            raise unreachable(self._log_name)
+        await self._told(task)
         answer = task.result()
         self._uncertain = False
         since = answer.generation if answer else 0
@@ -117,9 +130,13 @@ class GPUSpawner(WishWriter, Spawner):  # type: ignore[misc]  # jupyterhub has n
         """Whether a machine of this server is or may be billed (None), or surely not (0).
 
         From memory, and never more than that: an exit status makes the hub drop the server without
-        a call of `stop`, so whatever is not known for sure is None. Never raises.
+        a call of `stop`, so whatever is not known for sure is None. Only a restarted hub's first
+        question waits until there is a memory. Never raises.
         """
         try:
+            if self._check_pending and not self._stock_taken:
+                self._stock_taken = True
+                await self._take_stock()
             mirror = self.client.mirror
             if self._uncertain or (self._put is not None and not self._put.done()):
                 return None
@@ -129,6 +146,37 @@ class GPUSpawner(WishWriter, Spawner):  # type: ignore[misc]  # jupyterhub has n
         except GpuspawnerError as error:
             self.log.warning("%s: %s", self._log_name, error)
             return None
+
+    async def _take_stock(self) -> None:
+        """Wait until it is known what became of this server while the hub was down.
+
+        Without this a server that has ended would be answered for with None, and the hub would
+        knock at its old address for `http_timeout` seconds. One that is wanted needs no waiting.
+        """
+        client, name = self.client, self.claim_name
+
+        def wanted() -> bool:
+            return self.view is not None and self.view.desired is Desired.RUNNING
+
+        def ended() -> bool:
+            return client.mirror.observed and _is_over(self.view)
+
+        def known() -> bool:
+            return client.mirror.ready and (wanted() or ended())
+
+        await client.wait_for(name, known, _STOCK_SECONDS)
+        view = self.view
+        if view is not None and wanted() and self._is_of_a_lost_time(view):
+            # Its token is not in the hub's database, so nobody could log in to it.
+            self.log.warning("%s was started by a hub whose database is lost", self._log_name)
+            self._spawn_task(self._write_stop(view.generation, Reason.HUB_FORGOT))
+            await client.wait_for(name, ended, _STOCK_SECONDS)
+
+    def _is_of_a_lost_time(self, view: ClaimView) -> bool:
+        """Whether the session is a later one than the hub's database tells of: it is a backup."""
+        if self._stored is None or view.reason is Reason.ADOPTED:
+            return False
+        return view.generation > self._stored
 
     async def get_url(self) -> str:
         """Where the server is now; a restarted hub asks before the controller has been heard.
@@ -174,10 +222,16 @@ class GPUSpawner(WishWriter, Spawner):  # type: ignore[misc]  # jupyterhub has n
 
     # -- state and endings ------------------------------------------------------------------
 
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Read what `get_state` kept; only whether it is of this session matters."""
+        super().load_state(state)
+        generation = state.get("generation")
+        self._stored = generation if isinstance(generation, int) else None
+
     def clear_state(self) -> None:
         """Forget the last choice; the machine is found by its name, which nothing can clear."""
         super().clear_state()
-        self._specification = None
+        self._specification = self._stored = None
 
     def get_state(self) -> dict[str, Any]:
         """What is kept with the server, for those who may read it: no secret, nothing needed.
@@ -186,10 +240,11 @@ class GPUSpawner(WishWriter, Spawner):  # type: ignore[misc]  # jupyterhub has n
         """
         state: dict[str, Any] = super().get_state()
         state["claim"] = self.claim_name
+        if self._stored is not None:
+            state["generation"] = self._stored
         view = self.view
         if view is None:
             return state
-        state["generation"] = view.generation
         state["profile"] = view.specification.profile
         state["size"] = view.size
         card = self.client.mirror.sizes.get(view.size or "")
@@ -205,11 +260,17 @@ class GPUSpawner(WishWriter, Spawner):  # type: ignore[misc]  # jupyterhub has n
         return names
 
     async def delete_forever(self) -> None:
-        """Give up the claim of a server that is being deleted: its machine goes, its home stays."""
-        try:
-            await self.client.delete(self.claim_name)
-        except ClaimNotFound:
-            return
+        """Give up the claim of a server that is being deleted: its machine goes, its home stays.
+
+        The hub forgets the server whatever comes of this, and nobody would ask again. So asking
+        goes on in the background as after a stop.
+
+        Raises:
+            ControllerUnavailable: it could not be told for `controller_timeout` seconds.
+        """
+        await self._forget_stop()
+        task = self._stops[self.claim_name] = self._spawn_task(self._write_delete())
+        await self._told(task)
 
     async def rename(self, old_name: str, new_name: str) -> None:  # noqa: ARG002 - the hub's names
         """Refuse: the machine and the home are found by the server's name."""

@@ -7,9 +7,20 @@ import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
-from traitlets import Bool, Callable, CaselessStrEnum, Dict, Float, Integer, List, Unicode, Union
+from traitlets import (
+    Bool,
+    Callable,
+    CaselessStrEnum,
+    Dict,
+    Float,
+    Integer,
+    List,
+    Unicode,
+    Union,
+    validate,
+)
 from traitlets import default as default_of
 from traitlets.config import Configurable
 
@@ -201,6 +212,16 @@ class SpawnerTraits(Configurable):
     def _default_apply_user_options(self) -> Any:
         return type(self).choose
 
+    @validate("oauth_client_id")
+    def _unambiguous(self, proposal: Mapping[str, Any]) -> str:
+        """No other server's: JupyterHub joins user and server with a hyphen, which both may contain.
+
+        Two that share it share their login, and the hub starts only the first of them.
+        """
+        name = quote(self.name)
+        joined = str(proposal["value"])
+        return f"{joined.removesuffix(f'-{name}')}!{name}" if name and "!" not in joined else joined
+
     @property
     def client(self) -> ControllerClient:
         """The hub's one client, following the stream from its first use on."""
@@ -212,12 +233,12 @@ class SpawnerTraits(Configurable):
     @property
     def identity(self) -> identity.Identity:
         """What derives from the secret file, which is read once."""
-        return _identity(Path(self.secret_file))
+        return _identity(self.secret_file)
 
     @property
     def claim_name(self) -> str:
         """The name of this server's claim: it can always be computed again."""
-        return claim_name(self.identity.hub_id, self.user.name, self.name)
+        return _claim_name(self.identity.hub_id, self.user.name, self.name)
 
     async def profiles(self) -> tuple[Profile, ...]:
         """The machines that this student may have.
@@ -259,5 +280,9 @@ class SpawnerTraits(Configurable):
 
 
 @functools.cache
-def _identity(path: Path) -> identity.Identity:
-    return identity.load(path)
+def _identity(path: str) -> identity.Identity:
+    return identity.load(Path(path))
+
+
+_claim_name = functools.lru_cache(maxsize=4096)(claim_name)
+"""Each server's is asked for some ten times in a start, and every few seconds afterwards."""

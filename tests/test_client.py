@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+from collections import Counter
 from datetime import datetime, timezone
 
 import pytest
+from aiohttp import ClientSession
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gpuspawner.client import ControllerClient, certainly_not_sent
-from gpuspawner.client import _error as error_of
+from gpuspawner.client_answers import error_of, lines
 from gpuspawner.errors import (
     CapacityError,
     ClaimNotFound,
@@ -387,3 +392,106 @@ def test_a_ping_repeats_the_last_number(number, fits):
 def test_a_stream_that_does_not_begin_with_a_snapshot_has_a_gap():
     with pytest.raises(Gap):
         Mirror().apply({"type": "observed", "number": 1})
+
+
+# -- lines, and turns -----------------------------------------------------------------------
+
+
+async def read_lines(*chunks):
+    async def arriving():
+        for chunk in chunks:
+            yield chunk
+
+    return [line async for line in lines(arriving())]
+
+
+@given(
+    texts=st.lists(st.binary(max_size=9).map(lambda text: text.replace(b"\n", b"")), max_size=6),
+    cuts=st.lists(st.integers(0, 60), max_size=8),
+    end=st.binary(max_size=4).map(lambda text: text.replace(b"\n", b"")),
+)
+def test_however_the_stream_is_cut_its_lines_are_the_same(texts, cuts, end):
+    whole = b"".join(text + b"\n" for text in texts) + end
+    at = [0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]
+    chunks = [whole[begin:stop] for begin, stop in itertools.pairwise(at)]
+    assert asyncio.run(read_lines(*chunks)) == [text for text in texts if text.strip()]
+
+
+async def test_a_line_that_has_not_ended_is_not_told():
+    assert await read_lines(b'{"a"', b": 1}\n{") == [b'{"a": 1}']
+
+
+class Counting:
+    """In the place of the HTTP session: notes in which turn of the event loop a request begins."""
+
+    closed = False
+
+    def __init__(self):
+        self.turn, self.begun = 0, []
+
+    async def count(self):
+        while True:
+            self.turn += 1
+            await asyncio.sleep(0)
+
+    def request(self, *_args, **_more):
+        self.begun.append(self.turn)
+        raise OSError("nobody is there")
+
+
+async def begin_together(many):
+    session, client = Counting(), ControllerClient("http://127.0.0.1:1", TOKEN, clock=Hasty())
+    client._http = session
+    counting = asyncio.create_task(session.count())
+    ended = await asyncio.gather(*(client.get(NAME) for _ in range(many)), return_exceptions=True)
+    counting.cancel()
+    assert {type(one) for one in ended} == {ControllerUnavailable}
+    return Counter(session.begun)
+
+
+async def test_a_class_that_starts_together_leaves_the_loop_a_turn_now_and_then():
+    turns = await begin_together(100)
+    assert sum(turns.values()) == 100
+    assert max(turns.values()) <= 20
+
+
+async def test_a_few_that_start_together_do_not_wait_for_each_other():
+    turns = await begin_together(15)
+    assert list(turns.values()) == [15]
+
+
+async def test_requests_that_hang_do_not_keep_the_others_from_beginning(client, controller):
+    controller.hold_put = asyncio.Event()
+    waiting = [asyncio.create_task(put(client)) for _ in range(40)]
+    await asyncio.wait_for(controller.until(lambda: len(controller.requests) == 40), 20)
+    with pytest.raises(ClaimNotFound):
+        await client.get(NAME)
+    controller.hold_put.set()
+    await asyncio.gather(*waiting)
+
+
+async def test_a_controller_that_takes_a_request_and_never_answers_is_an_outage(
+    client, controller, monkeypatch
+):
+    monkeypatch.setattr("gpuspawner.client.REQUEST_SECONDS", 0.05)
+    controller.hold_put = asyncio.Event()
+    with pytest.raises(ControllerUnavailable, match="PUT"):
+        await put(client)
+    controller.hold_put.set()
+
+
+async def test_the_time_that_a_request_waits_for_a_connection_is_not_the_controllers(
+    client, controller, monkeypatch
+):
+    # More than the pool has connections, each answer quick, all of them together not.
+    monkeypatch.setattr("gpuspawner.client.REQUEST_SECONDS", 2.0)
+    times, ask = [], ClientSession.request
+
+    def noting(self, *args, timeout, **more):
+        times.append(timeout)
+        return ask(self, *args, timeout=timeout, **more)
+
+    monkeypatch.setattr(ClientSession, "request", noting)
+    await asyncio.gather(*(put(client) for _ in range(120)))
+    assert {(one.total, one.connect) for one in times} == {(None, None)}
+    assert {(one.sock_connect, one.sock_read) for one in times} == {(2.0, 2.0)}

@@ -11,7 +11,7 @@ from traitlets.config import PyFileConfigLoader
 
 import gpuspawner
 from gpuspawner import identity
-from gpuspawner.configuration import ADMIN_SCOPE, SERVICE_SCOPES, TEMPLATES
+from gpuspawner.configuration import ADMIN_SCOPE, ANSWER_SECONDS, SERVICE_SCOPES, TEMPLATES
 from gpuspawner.errors import ConfigurationError
 
 
@@ -140,6 +140,26 @@ def test_our_templates_come_before_the_hubs(load):
 def test_an_impossible_argument_is_refused(load, line):
     with pytest.raises(ConfigurationError):
         load(line)
+
+
+def test_a_server_that_says_nothing_cannot_hold_the_hub_up(load):
+    limited = hub(load()).config.JupyterHubHTTPClient.session_options.to_dict()
+    assert limited["update"]["timeout"].total == ANSWER_SECONDS
+
+
+def test_other_options_of_the_hubs_requests_stay(load):
+    before = "c.JupyterHubHTTPClient.session_options = {'trust_env': True}"
+    options = hub(load(before=before)).config.JupyterHubHTTPClient.session_options
+    assert (options["trust_env"], options["timeout"].total) == (True, ANSWER_SECONDS)
+
+
+def test_internal_ssl_is_refused(load):
+    with pytest.raises(ConfigurationError, match="internal_ssl is not supported"):
+        load(before="c.JupyterHub.internal_ssl = True")
+
+
+def test_internal_ssl_that_is_off_is_not(load):
+    assert load(before="c.JupyterHub.internal_ssl = False").JupyterHub.spawner_class == "gpu"
 
 
 def test_a_secret_that_others_can_read_is_refused(load, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,14 +75,42 @@ async def two_homes(there: House) -> dict[str, str]:
 # -- status
 
 
+HEAD = [
+    "USER",
+    "SERVER",
+    "PROFILE",
+    "WISH",
+    "MACHINE",
+    "POWER",
+    "SIZE",
+    "ZONE",
+    "AGE",
+    "COST",
+    "WHY",
+    "NEXT",
+    "STEP",
+]
+
+
+def table(out: str) -> list[list[str]]:
+    """The rows below the head, cell by cell; two blanks are between two cells."""
+    lines = out.splitlines()
+    at = next(n for n, line in enumerate(lines) if line.split() == HEAD)
+    return [re.split(r" {2,}", line) for line in lines[at + 1 :]]
+
+
 async def test_status_prints_claims_beside_their_machines(there: House, desk: Desk):
     await there.put("alice")
     await there.pass_time(30)
+    [machine] = await there.stage.machines("alice")
     code, out, err = await desk.types("status")
-    whose, head, row = out.splitlines()
+    whose, again, *_more = out.splitlines()
     assert (code, err, whose) == (0, "", f"Hub {IDENTITY.hub_id}")
-    assert head.split() == ["USER", "SERVER", "PROFILE", "WISH", "MACHINE", "SIZE", "SINCE", "WHY"]
-    assert row.split()[:6] == ["alice", "-", "t4", "running", "running", "small"]
+    assert again.startswith("The cloud is looked at again by ")
+    [row] = table(out)
+    assert row[:8] == ["alice", "-", "t4", "running", machine.id, "running", "small", "fake-1a"]
+    assert row[8:] == ["0:00:30", "0.0088 USD", "boot", row[-1]]
+    assert row[-1].startswith("Wait until the server reports that it is up. Again by ")
 
 
 async def test_status_as_json_is_what_the_controller_says(there: House, desk: Desk):

@@ -12,9 +12,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from bill_page import bill
+from fault_page import faults
 from traitlets import TraitType
 
+import gpuspawner.policy.money_errors  # noqa: F401 - its errors are among those listed
 from gpuspawner import cli
+from gpuspawner.doctor.checks import CHECKS
 from gpuspawner.errors import GpuspawnerError
 from gpuspawner.model import Power, Stage
 from gpuspawner.policy.table import TABLE, Action, Wish
@@ -123,6 +127,16 @@ def _error(kind: type[GpuspawnerError]) -> list[str]:
     ]
 
 
+def doctor_checks() -> str:
+    """Everything that the doctor looks at: the name in its JSON, and what it is, in each language."""
+    head = ["check", "what it looks at", "무엇을 확인하는지"]
+    rows = [
+        [f"`{name}`", check.looks_at.text("en"), check.looks_at.text("ko")]
+        for name, check in CHECKS.items()
+    ]
+    return _table([head, *rows])
+
+
 def commands() -> str:
     """Every command, with its options."""
     return "\n".join(_command(cli.parser(), "gpuspawner"))
@@ -162,8 +176,11 @@ def _table(rows: list[list[str]]) -> str:
 
 GENERATED: Mapping[str, Callable[[], str]] = {
     "aws_calls": aws_calls,
+    "bill": bill,
     "commands": commands,
+    "doctor_checks": doctor_checks,
     "errors": errors,
+    "faults": faults,
     "plan": plan,
     "settings": settings,
     "stages": stages,

@@ -61,7 +61,8 @@ class Supervisor:
         """Start the server.
 
         Raises:
-            OSError: the log cannot be written, or there is no `setpriv`.
+            OSError: the log cannot be written, there is no `setpriv`, or no program can be given
+                this command and environment.
         """
         self._log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
@@ -78,6 +79,8 @@ class Supervisor:
                 cwd=self._home,
                 start_new_session=True,
             )
+        except ValueError as error:  # there is a NUL in it, as there may be in a user's name
+            raise OSError(f"the server cannot be started: {error}") from error
         finally:
             os.close(descriptor)
         self._started_at = self._clock.monotonic()

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from gpuspawner.clock import Clock
 from gpuspawner.controllers.launch import Launch
@@ -25,7 +26,13 @@ from gpuspawner.store.seen import Seen
 
 _log = logging.getLogger(__name__)
 
-_AT_ONCE = 8
+_AT_ONCE = 4
+"""So many steps of a kind at a time: each kind has a rate of its own at the cloud."""
+
+_BEGIN_SECONDS = 3.0
+"""After so long a pass begins nothing more. A cloud takes two machines a second, so a class would
+hold up for minutes what is urgent, and what its first students are waiting for."""
+
 _TRIES = frozenset({Action.CREATE, Action.START, Action.STOP, Action.DELETE, Action.FORGET})
 """The steps that try anew what may have gone wrong before."""
 
@@ -50,7 +57,10 @@ class Hands:
             provider, database, identity, seen, clock, self._logbook, agent_url=agent_url, ca=ca
         )
         wishes = Wishes(database, clock, self._logbook)
-        self._few = asyncio.Semaphore(_AT_ONCE)
+        self._places: dict[Action, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(_AT_ONCE)
+        )
+        self._last_call = 0.0
         self._one: Mapping[Action, Callable[[Step], Awaitable[None]]] = {
             Action.CREATE: self._launch.create,
             Action.DELETE: self._delete,
@@ -65,8 +75,12 @@ class Hands:
         }
 
     async def take(self, steps: Iterable[Step]) -> bool:
-        """Take all steps. True when the next plan will do better, and should be made soon."""
+        """Take the steps. True when the next plan will do better, and should be made soon.
+
+        What cannot be begun in a few seconds is left to that plan.
+        """
         self._logbook.again = False
+        self._last_call = self._clock.monotonic() + _BEGIN_SECONDS
         starts: dict[str, list[Step]] = defaultdict(list)
         stops: list[Step] = []
         others: list[Step] = []
@@ -79,20 +93,26 @@ class Hands:
                 others.append(step)
         # Stops first: they save money, and a start waits for minutes anyway.
         if stops:
-            await self._guarded(stops, self._stop(stops))
+            await self._guarded(stops, lambda: self._stop(stops))
         await asyncio.gather(
-            *(self._guarded(some, self._launch.start(size, some)) for size, some in starts.items()),
-            *(self._guarded([step], self._one[step.action](step)) for step in others),
+            *(
+                self._guarded(some, partial(self._launch.start, size, some))
+                for size, some in starts.items()
+            ),
+            *(self._guarded([step], partial(self._one[step.action], step)) for step in others),
         )
         return self._logbook.again
 
-    async def _guarded(self, steps: Sequence[Step], doing: Awaitable[None]) -> None:
-        async with self._few:
+    async def _guarded(self, steps: Sequence[Step], act: Callable[[], Awaitable[None]]) -> None:
+        async with self._places[steps[0].action]:
+            if self._clock.monotonic() > self._last_call:
+                self._logbook.again = True
+                return
             for step in steps:
                 if step.action in _TRIES:
                     self._seen.problems.pop(step.claim, None)
             try:
-                await doing
+                await act()
             except GenerationMismatch:
                 _log.debug("%s: the wish has moved on", steps[0].claim)
             except GpuspawnerError as error:

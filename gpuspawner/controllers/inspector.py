@@ -34,7 +34,7 @@ class Inspector:
             findings = tuple(await self._provider.check())
         except ProviderError as error:
             findings = (Finding("account", Severity.ERROR, f"{error.code}: {error.detail}"),)
-        bad = tuple(one for one in findings if one.severity is not Severity.OK)
+        bad = tuple(one for one in findings if one.severity in (Severity.WARNING, Severity.ERROR))
         for one in bad:
             if one not in self._seen.findings:
                 _log.warning("%s: %s %s", one.subject, one.message, one.remedy)

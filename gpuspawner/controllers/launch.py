@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from gpuspawner.clock import Clock
@@ -69,9 +70,14 @@ class Launch:
 
     async def start(self, size: str, steps: Sequence[Step]) -> None:
         """Start many machines in one size; each that is refused is another's next placement."""
-        for step in steps:
-            if step.placement:
-                await self._logbook.progress(step, progress.waking(step.placement))
+        # Side by side, so that they share a commit: a class has hundreds.
+        await asyncio.gather(
+            *(
+                self._logbook.progress(step, progress.waking(step.placement))
+                for step in steps
+                if step.placement
+            )
+        )
         ids = [step.machine.id for step in steps if step.machine]
         errors = await self._provider.start(ids, size)
         for step in steps:

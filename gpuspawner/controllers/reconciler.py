@@ -16,11 +16,12 @@ from sqlalchemy import Connection
 
 from gpuspawner.clock import Clock
 from gpuspawner.controllers.hands import Hands
+from gpuspawner.controllers.jumps import Jumps
 from gpuspawner.errors import NotTheLeader, ProviderError, Throttled
 from gpuspawner.language import Sentence
 from gpuspawner.model import Claim, Desired, Home, Machine, Power, Stage, World
 from gpuspawner.policy import progress
-from gpuspawner.policy.plan import Known, Limits, Plan, plan
+from gpuspawner.policy.plan import Action, Known, Limits, Plan, plan
 from gpuspawner.providers.base import Provider
 from gpuspawner.settings import ControllerRecord
 from gpuspawner.store import claims, events
@@ -54,13 +55,14 @@ class Reconciler:
         record: ControllerRecord,
         *,
         leads: Callable[[], Awaitable[bool]] = always,
+        listed: Callable[[World, Known, datetime], None] | None = None,
     ) -> None:
         self._provider, self._database, self._hands = provider, database, hands
         self._seen, self._clock, self._record = seen, clock, record
-        self._leads = leads
+        self._leads, self._listed = leads, listed
         self._limits = Limits(orphan_grace=record.orphan_grace, save=record.save_timeout)
         self._offered_at: datetime | None = None
-        self._since = clock.now()
+        self._jumps = Jumps(database, seen, clock)
         self._alarms: frozenset[Sentence] = frozenset()
         self._histories = Histories()
 
@@ -78,10 +80,15 @@ class Reconciler:
         except ProviderError as error:
             return self._without_listing(error)
         self._seen.problems.pop("", None)
+        now = await self._jumps.settle()
+        if now is None:
+            return self._clock.now()
         known = await self._database.read(self._read)
         known = await self._with_images(known)
-        made = plan(known, world, self._clock.now(), self._limits)
+        made = plan(known, world, now, self._limits)
         self._seen.world, self._seen.absences = world, made.absences
+        if self._listed:
+            self._listed(world, known, now)
         self._tell(made)
         await self._note_progress(known, world)
         if not await self._leads():
@@ -120,14 +127,16 @@ class Reconciler:
 
     def _read(self, connection: Connection) -> Known:
         intents = claims.open_intents(connection)
+        # Not all steps of a pass may be taken in it: who pressed first is served first.
+        wishes = sorted(claims.all_claims(connection), key=lambda claim: claim.desired_at)
         return Known(
-            claims=tuple(claims.all_claims(connection)),
+            claims=tuple(wishes),
             intents={intent.claim: intent for intent in intents},
             grants=claims.home_grants(connection),
             offerings=self._seen.offered,
             refusals=self._seen.refusals,
             absences=self._seen.absences,
-            since=self._since,
+            since=self._jumps.since,
         )
 
     def _tell(self, made: Plan) -> None:
@@ -169,6 +178,9 @@ class Reconciler:
             )
         )
         due = now + (self._record.fast_interval if moves else self._record.slow_interval)
+        # A machine that runs and waits for its home has nothing else to wait for.
+        if retry_soon or any(step.action is Action.ATTACH_HOME for step in made.steps):
+            due = now
         return min(due, made.look_again_at) if made.look_again_at else due
 
 

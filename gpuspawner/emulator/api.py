@@ -4,31 +4,37 @@
 |---|---|
 | `GET seed` | ids of what is there from the start (`subnets` by zone), `names`, `sizes` with prices in USD an hour, and in a sentence the `separation` of machines |
 | `GET machines` | every instance: id, state, type, zone, address, tags, volumes, since |
+| `POST machines/<id>/power {"action": A}` | what somebody does to it behind everybody's back: in the console `start`, `stop`, `reboot` or `terminate`, or `off` from inside it; answers the machine, or 409 when its state forbids it |
 | `GET events?since=N` | the events of machines after number N, in order; prices in USD an hour |
 | `GET bill` | what AWS would have billed until now |
 | `GET calls`, `DELETE calls` | calls by action, and those that were throttled |
 | `GET`, `POST`, `DELETE faults` | see `gpuspawner.emulator.ec2_faults` |
 | `GET clock`, `POST clock {"advance": seconds}` | the emulated time |
 
-An error is `{"error": sentence}` with status 400, 404 or 405.
+An error is `{"error": sentence}` with status 400, 404, 405 or 409.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
 from gpuspawner.emulator.clock_ import text
-from gpuspawner.emulator.ec2_faults import BadRule
+from gpuspawner.emulator.ec2_fault_schema import BadRule
+from gpuspawner.emulator.ec2_instances import Instances
 from gpuspawner.emulator.ec2_lifecycle import Record
-from gpuspawner.emulator.ec2_wire import Answer
+from gpuspawner.emulator.ec2_wire import Answer, Call, Refusal
 from gpuspawner.emulator.ec2_world import World, sizes
 
 Query = Mapping[str, list[str]]
 Reply = tuple[int, Any]
 Door = Callable[[Query, Any], Reply]
+
+_POWER = re.compile(r"machines/([^/]+)/power")
+_ACTIONS = ("off", "start", "stop", "reboot", "terminate")
 
 
 class Api:
@@ -36,6 +42,7 @@ class Api:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._instances = Instances(world)
         self._doors: dict[str, dict[str, Door]] = {
             "seed": {"GET": self._seed},
             "machines": {"GET": self._machines},
@@ -52,7 +59,10 @@ class Api:
         return Answer(status, json.dumps(content).encode() + b"\n", "application/json")
 
     def _reply(self, method: str, path: str, environ: Mapping[str, Any], body: bytes) -> Reply:
-        methods = self._doors.get(path.removeprefix("/_emulator").strip("/"))
+        name = path.removeprefix("/_emulator").strip("/")
+        methods = self._doors.get(name)
+        if named := _POWER.fullmatch(name):
+            methods = {"POST": lambda _query, body: self._power(named[1], body)}
         if methods is None:
             return 404, {"error": f"There is only {', '.join(self._doors)} here."}
         if method not in methods:
@@ -86,6 +96,29 @@ class Api:
             "created": text(record.created_at),
             "since": text(record.since),
         }
+
+    def _power(self, machine_id: str, body: Any) -> Reply:
+        action = body.get("action") if isinstance(body, dict) else None
+        record = self._world.lifecycle.records.get(machine_id)
+        if action not in _ACTIONS:
+            return 400, {"error": f'The body is {{"action": one of {", ".join(_ACTIONS)}}}.'}
+        if record is None:
+            return 404, {"error": f"There is no machine {machine_id}."}
+        if action == "off":
+            if record.state != "running":
+                return 409, {"error": f"{machine_id} is {record.state}: nobody is inside."}
+            self._world.lifecycle.powered(machine_id, "poweroff")
+            return 200, self._machine(record)
+        # Through the API's own door, so that states, capacity and quota count; as somebody else's
+        # call it is not among those that were counted and throttled.
+        call = Call(
+            "ec2", self._world.region, f"{action.title()}Instances", {"InstanceId.1": machine_id}
+        )
+        try:
+            self._instances.handlers[call.action](call, _nobody)
+        except Refusal as error:
+            return 409, {"error": f"{error.code}: {error.message}"}
+        return 200, self._machine(record)
 
     def _events(self, query: Query, _body: Any) -> Reply:
         since = query.get("since", ["0"])[0]
@@ -126,3 +159,7 @@ class Api:
         self._world.clock.advance(seconds)
         self._world.settle()
         return self._time(query, body)
+
+
+def _nobody(call: Call) -> Answer:
+    raise AssertionError(f"{call.action} is not for moto")

@@ -32,8 +32,8 @@ class Line:
     until: float | None = None
 
     def seconds(self, now: float) -> int:
-        """How long it has lasted, in whole seconds."""
-        return max(0, round((now if self.until is None else self.until) - self.since))
+        """How long it has lasted, between the whole seconds in which AWS would list both ends."""
+        return max(0, int(now if self.until is None else self.until) - int(self.since))
 
     def billed_seconds(self, now: float) -> int:
         """How long it is billed for: the minimum is due as soon as the line begins."""

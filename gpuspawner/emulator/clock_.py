@@ -6,6 +6,8 @@ term can be played in a second and a test never sleeps.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import threading
 import time
 from datetime import datetime, timezone
@@ -45,6 +47,20 @@ class Clock:
         return self.now()
 
 
+class Pace:
+    """Real time for what lives in an event loop: machines do not hurry when a bill is advanced."""
+
+    def monotonic(self) -> float:
+        """Seconds of a clock that only goes forward."""
+        return time.monotonic()
+
+    async def wait(self, woken: asyncio.Event, seconds: float) -> None:
+        """Return after `seconds`, or as soon as `woken` is set; it is cleared then."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(woken.wait(), seconds)
+        woken.clear()
+
+
 def moment(at: float) -> datetime:
     """`at` as a naive UTC date and time, which is what moto keeps."""
     return datetime.fromtimestamp(at, timezone.utc).replace(tzinfo=None)
@@ -53,3 +69,8 @@ def moment(at: float) -> datetime:
 def text(at: float | None) -> str | None:
     """`at` as AWS writes it, to the millisecond: `2026-11-21T05:00:00.000Z`."""
     return None if at is None else moment(at).isoformat(timespec="milliseconds") + "Z"
+
+
+def sentence_time(at: float) -> str:
+    """`at` as AWS writes it within a sentence, to the second: `2026-11-21 05:00:00 GMT`."""
+    return f"{moment(at):%Y-%m-%d %H:%M:%S} GMT"

@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from gpuspawner.emulator.ec2_faults import Times
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ),
         throttle=options.throttle,
         network=options.network,
-        make_host=_machines if options.machines == "process" else None,
+        make_host=_HOSTS[options.machines],
     )
     told = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -51,6 +51,19 @@ def _machines(root: Path, on_power: Callable[[str, str], None]) -> MachineHost:
     return machine.MachineHost(root, on_power)
 
 
+def _stubs(root: Path, on_power: Callable[[str, str], None]) -> MachineHost:
+    from gpuspawner.emulator import machine_stub  # noqa: PLC0415
+
+    return machine_stub.StubHost(root, on_power)
+
+
+_HOSTS: Mapping[str, Callable[[Path, Callable[[str, str], None]], MachineHost] | None] = {
+    "process": _machines,
+    "stub": _stubs,
+    "none": None,
+}
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="gpuspawner emulator", description=__doc__)
     clouds = parser.add_subparsers(dest="cloud", required=True)
@@ -62,9 +75,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     ec2.add_argument(
         "--machines",
-        choices=["process", "none"],
+        choices=list(_HOSTS),
         default="process",
-        help="boot machines as processes of this computer, or keep them as entries of a list",
+        help="boot machines as processes of this computer; let one process play them all, with a "
+        "server that only says who it is, for hundreds of them; or keep them as entries of a list",
     )
     ec2.add_argument("--network", default="127.20", help="first two numbers of machine addresses")
     ec2.add_argument("--boot-seconds", type=float, default=8, help="from pending to running")

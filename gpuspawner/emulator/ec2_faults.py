@@ -25,6 +25,15 @@ The other kinds set one thing each, until they are set again:
 * `{"kind": "lag", "hidden": 5, "stale": 3}`: new things are not listed for `hidden` seconds, states
   are those of `stale` seconds ago
 * `{"kind": "times", "pending": 8, "stopping": 5, "shutting_down": 5, "attaching": 1}`: seconds
+* `{"kind": "machines", "behaviour": "mute", "count": 1, "tag": "gs-*", "id": "i-*"}`: how machines
+  behave that boot from now on, the first `count` of them (default: all) whose id and whose tag
+  `gpuspawner:claim` fit the patterns; with `--machines stub` only. The rule posted last goes first.
+
+  `behaviour` is `well`; `mute`: it boots and never speaks; `fails`: it reports `failed` with the end
+  of a log instead of `up`; `dies`: its server dies once, in mid-session, and is started again;
+  `partitioned`: its agent cannot reach the controller, its server goes on; or `unready`: it
+  reports `up` and its server answers nothing. `well`, `dies` and `partitioned` come over machines
+  that run as well, at once; `well` ends a partition, and so does `DELETE`.
 """
 
 from __future__ import annotations
@@ -32,10 +41,12 @@ from __future__ import annotations
 import fnmatch
 import itertools
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from gpuspawner.emulator.ec2_behaviours import Behaviours
+from gpuspawner.emulator.ec2_fault_schema import BadRule, checked
 from gpuspawner.emulator.ec2_limits import QUOTAS
 from gpuspawner.emulator.ec2_wire import Call, Dropped, Refusal
 
@@ -48,10 +59,6 @@ STATUSES = {
     "Unavailable": 503,
     "UnauthorizedOperation": 403,
 }
-
-
-class BadRule(ValueError):
-    """A rule that cannot be understood; its text is one sentence."""
 
 
 @dataclass(frozen=True)
@@ -155,11 +162,13 @@ class Faults:
         self._numbers = itertools.count(1)
         self.rules: list[Rule] = []
         self.settings = Settings(throttle=throttle, times=times)
+        self.behaviours = Behaviours()
 
     def reset(self) -> None:
         """No rules, and the settings of the start."""
         self.rules = []
         self.settings = Settings(throttle=self._throttle, times=self._times)
+        self.behaviours.reset()
 
     def post(self, body: object) -> list[int]:
         """Add what `body` says, all of it or nothing, and return the ids of the new fault rules.
@@ -168,9 +177,11 @@ class Faults:
             BadRule: something in it is wrong.
         """
         entries = body if isinstance(body, list) else [body]
-        checked = [_checked(entry) for entry in entries]
+        read = [checked(entry) for entry in entries]
+        if any(kind == "machines" for kind, _ in read) and not self.behaviours.possible:
+            raise BadRule("Only stub machines can misbehave: run this with --machines stub.")
         ids = []
-        for kind, values in checked:
+        for kind, values in read:
             if kind == "fault":
                 self.rules.append(Rule(id=next(self._numbers), **values))
                 ids.append(self.rules[-1].id)
@@ -191,7 +202,8 @@ class Faults:
     def to_json(self) -> dict[str, Any]:
         """Rules and settings as they are served."""
         rules = [asdict(rule) for rule in self.rules]
-        return {"rules": rules, "settings": self.settings.to_json()}
+        settings = {**self.settings.to_json(), "machines": self.behaviours.to_json()}
+        return {"rules": rules, "settings": settings}
 
     def _set(self, kind: str, values: dict[str, Any]) -> None:
         settings = self.settings
@@ -204,90 +216,10 @@ class Faults:
             settings.throttle = values["on"]
         elif kind == "quota":
             settings.quotas[values["code"]] = values["limit"]
+        elif kind == "machines":
+            self.behaviours.add(values)
         else:
             patterns = (values.get("type", "*"), values.get("zone", "*"))
             settings.capacity.pop(patterns, None)
             if values["limit"] is not None:
                 settings.capacity[patterns] = values["limit"]
-
-
-Check = Callable[[Any], bool]
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
-
-
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _words(value: Any) -> bool:
-    return isinstance(value, str) and bool(value)
-
-
-_NUMBER: tuple[Check, str] = (_number, "a number of 0 or more")
-_WORDS: tuple[Check, str] = (_words, "a text")
-_YES_OR_NO: tuple[Check, str] = (lambda value: isinstance(value, bool), "true or false")
-
-_FIELDS: Mapping[str, Mapping[str, tuple[Check, str]]] = {
-    "fault": {
-        "action": _WORDS,
-        "match": (
-            lambda value: isinstance(value, dict) and all(map(_words, [*value, *value.values()])),
-            "an object of texts",
-        ),
-        "code": _WORDS,
-        "status": (lambda value: _whole(value) and 400 <= value < 600, "an HTTP error status"),
-        "message": _WORDS,
-        "drop": _YES_OR_NO,
-        "pages": (lambda value: value in ("missing", "duplicate"), '"missing" or "duplicate"'),
-        "delay": _NUMBER,
-        "when": (lambda value: value in ("before", "after"), '"before" or "after"'),
-        "probability": (lambda value: _number(value) and value <= 1, "a number from 0 to 1"),
-        "count": (_whole, "a whole number"),
-    },
-    "capacity": {
-        "type": _WORDS,
-        "zone": _WORDS,
-        "limit": (lambda value: value is None or _whole(value), "a whole number or null"),
-    },
-    "quota": {
-        "code": (lambda value: value in QUOTAS, f"one of {', '.join(QUOTAS)}"),
-        "limit": _NUMBER,
-    },
-    "throttle": {"on": _YES_OR_NO},
-    "lag": {"hidden": _NUMBER, "stale": _NUMBER},
-    "times": dict.fromkeys(("pending", "stopping", "shutting_down", "attaching"), _NUMBER),
-}
-_NEEDED: Mapping[str, frozenset[str]] = {
-    "capacity": frozenset({"limit"}),
-    "quota": frozenset({"code", "limit"}),
-    "throttle": frozenset({"on"}),
-}
-
-
-def _checked(entry: object) -> tuple[str, dict[str, Any]]:
-    """The kind and the values of one entry.
-
-    Raises:
-        BadRule: it is not as the schema says.
-    """
-    if not isinstance(entry, dict):
-        raise BadRule("A rule is a JSON object, or a list of them.")
-    values = dict(entry)
-    kind = values.pop("kind", "fault")
-    if kind not in _FIELDS:
-        raise BadRule(f"There is no kind {kind!r}; the kinds are {', '.join(_FIELDS)}.")
-    for name, value in values.items():
-        if name not in _FIELDS[kind]:
-            raise BadRule(f"A {kind} has no {name!r}; it has {', '.join(_FIELDS[kind])}.")
-        check, what = _FIELDS[kind][name]
-        if not check(value):
-            raise BadRule(f"The {name!r} of a {kind} is {what}, not {value!r}.")
-    missing = _NEEDED.get(kind, frozenset()) - values.keys()
-    if missing:
-        raise BadRule(f"A {kind} needs {', '.join(sorted(missing))}.")
-    if kind == "fault" and not values.keys() & {"code", "drop", "pages", "delay"}:
-        raise BadRule("A fault needs at least one of code, drop, pages and delay.")
-    return kind, values

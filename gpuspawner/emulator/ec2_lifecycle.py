@@ -20,7 +20,8 @@ from typing import Any
 
 from gpuspawner.emulator import ec2_moto as border
 from gpuspawner.emulator.bill import Bill, price_of
-from gpuspawner.emulator.clock_ import Clock, text
+from gpuspawner.emulator.clock_ import Clock, moment, sentence_time, text
+from gpuspawner.emulator.ec2_behaviours import CLAIM_TAG
 from gpuspawner.emulator.ec2_faults import Faults
 from gpuspawner.emulator.ec2_jobs import Jobs, MachineHost, Work
 from gpuspawner.emulator.ec2_volumes import Volumes
@@ -61,6 +62,11 @@ class Record:
     def type(self) -> str:
         """The instance type, which may change while it is stopped."""
         return str(self.instance.instance_type)
+
+    @property
+    def claim(self) -> str:
+        """What its tag says that it is for, "" when it has none."""
+        return border.tag_of(self.instance, CLAIM_TAG)
 
 
 class Lifecycle:
@@ -210,12 +216,15 @@ class Lifecycle:
         self._tell(record, state, at)
 
     def _begins(self, record: Record, now: float) -> None:
+        # The listing and the bill begin in the same second, whatever the clock did in between.
+        border.set_launch_time(record.instance, moment(now))
         if record.instance.public_ip_address:
             self._bill.address_exists(record.id, now)
         record.due = ("running", now + self._faults.settings.times.pending)
 
     def _boot(self, record: Record) -> None:
         volumes = self._volumes.folders(record.id)
+        self._faults.behaviours.booting(record.id, record.claim)
         self._submit(
             record,
             lambda: self._host.boot(
@@ -247,7 +256,7 @@ class Lifecycle:
         if state == "pending":
             border.set_reason(record.instance, "", "")
         elif reason is not None:
-            user = f"User initiated ({text(at)})" if reason == USER else ""
+            user = f"User initiated ({sentence_time(at)})" if reason == USER else ""
             border.set_reason(record.instance, reason, user)
 
     def _tell(self, record: Record, event: str, at: float, **more: str) -> None:

@@ -110,6 +110,11 @@ def zone_of(instance: Any) -> str:
     return str(instance.placement.zone)
 
 
+def tag_of(instance: Any, name: str) -> str:
+    """The value of one of its tags, "" when it has none of that name."""
+    return str(instance.ec2_backend.tags.get(instance.id, {}).get(name, ""))
+
+
 def set_state(instance: Any, name: str, code: int) -> None:
     """Put the instance in a state: a new object, because listings may hold on to the old one."""
     instance._state = moto_instances.InstanceState(name, code)  # noqa: SLF001 - moto has no setter
@@ -134,10 +139,19 @@ def set_address(instance: Any, address: str) -> None:
 
 
 def power_on(instance: Any) -> None:
-    """Give the network back, with another public address; `LaunchTime` is that of the last start."""
+    """Give the network back, with another public address."""
     for card in instance.nics.values():
         card.start()
-    instance.launch_time = _time()
+
+
+def set_launch_time(instance: Any, at: datetime) -> None:
+    """Say when the instance was started last: naive UTC."""
+    instance.launch_time = at
+
+
+def set_create_time(volume: Any, at: datetime) -> None:
+    """Say when the volume was made: naive UTC."""
+    volume.create_time = at
 
 
 def power_off(instance: Any) -> None:

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gpuspawner.emulator import ec2_moto as border
 from gpuspawner.emulator.bill import Bill
-from gpuspawner.emulator.clock_ import Clock
+from gpuspawner.emulator.clock_ import Clock, moment
 from gpuspawner.emulator.ec2_faults import Faults
 from gpuspawner.emulator.ec2_jobs import Jobs, MachineHost
 
@@ -47,6 +48,8 @@ class Volumes:
         """A volume has been made; a root disk is the host's business and has no folder here."""
         now = self._clock.now()
         self.created_at[volume.id] = now
+        # The listing and the bill begin in the same second, whatever the clock did in between.
+        border.set_create_time(volume, moment(now))
         self._bill.disk_exists(volume.id, volume.volume_type, int(volume.size), now)
         if not root:
             self.path(volume.id).mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ import itertools
 import math
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +29,7 @@ HostMaker = Callable[[Path, Callable[[str, str], None]], MachineHost]
 CLOSING_SECONDS = 15
 IMAGE = "gpuspawner-lab"
 GROUP = "gpuspawner-machines"
+SERVER_PORT = "8888"
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ class World:
         parts = (clock, self.lock, faults, self.bill)
         self.volumes = Volumes(self.backend, folder / "volumes", *parts, jobs, self.host)
         self.lifecycle = Lifecycle(*parts, self.volumes, jobs, self.host)
+        faults.behaviours.connect(self.host, self._running)
 
     def settle(self) -> None:
         """Do what is due by now."""
@@ -159,13 +161,15 @@ class World:
         now = self.clock.now()
         if now < record.created_at + settings.hidden:
             return None
-        states = [state for at, state in record.history if at <= now - settings.stale]
-        state = states[-1] if states else record.history[0][1]
-        return (
-            instance
-            if state == record.state
-            else border.copy_in_state(instance, state, CODES[state])
-        )
+        history = [entry for entry in record.history if entry[0] <= now - settings.stale]
+        past = history or record.history[:1]
+        if past == record.history:
+            return instance
+        state = past[-1][1]
+        listed = border.copy_in_state(instance, state, CODES[state])
+        started = [at for at, what in past if what == "pending"]
+        border.set_launch_time(listed, moment(started[-1]))
+        return listed
 
     def shows(self, volume: Any) -> bool:
         """Whether a listing shows the volume yet."""
@@ -183,6 +187,10 @@ class World:
         if self.pages == "missing":
             return reservations[: len(reservations) // 2]
         return reservations + reservations[:1]
+
+    def _running(self) -> Iterator[tuple[str, str]]:
+        records = self.lifecycle.records.values()
+        return ((record.id, record.claim) for record in records if record.state == "running")
 
     def _powered(self, machine_id: str, what: str) -> None:
         self.lifecycle.powered(machine_id, what)
@@ -213,6 +221,9 @@ def vcpus_of(machine_type: str) -> int:
 def _sow(backend: Any, region: str) -> Seed:
     vpc = backend.get_default_vpc()
     group = backend.create_security_group(GROUP, "Machines of a class", vpc.id)
+    # The hub and its proxy are on this computer, and are all that reaches the machines' servers.
+    here = [{"CidrIp": "127.0.0.0/8"}]
+    backend.authorize_security_group_ingress(group.id, "tcp", SERVER_PORT, SERVER_PORT, here)
     image = backend.register_image(IMAGE, "An image that the emulator boots")
     image.architecture, image.virtualization_type = "x86_64", "hvm"
     image.root_device_type, image.hypervisor, image.platform = "ebs", "xen", None

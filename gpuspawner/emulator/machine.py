@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gpuspawner.emulator import machine_separation
+from gpuspawner.emulator.machine_disk import CONSOLE, read_console
 from gpuspawner.emulator.machine_image import PACKAGE, Image, host_image
 from gpuspawner.emulator.machine_init import POWER_OFF, REBOOT
 
@@ -156,12 +157,7 @@ class MachineHost:
 
     def console(self, machine_id: str) -> str:
         """What the machine's init and agent have printed, the last 64 KiB of it."""
-        path = self._folder(machine_id) / "console.log"
-        if not path.is_file():
-            return ""
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - (64 << 10)))
-            return file.read().decode(errors="replace")
+        return read_console(self._folder(machine_id))
 
     def close(self) -> None:
         """Cut the power of every machine; returns when none of their processes is left."""
@@ -191,7 +187,7 @@ class MachineHost:
             os.chown(disk, uid, uid)
         for volume in machine.volumes.values():
             self._prepare(machine, volume)
-        with (folder / "console.log").open("ab") as console:
+        with (folder / CONSOLE).open("ab") as console:
             machine.process = subprocess.Popen(
                 [self._image.python, "-m", f"{__package__}.machine_process"],
                 stdin=subprocess.PIPE,

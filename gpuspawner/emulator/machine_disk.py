@@ -55,6 +55,8 @@ OWN = (
 )
 POWER = ("systemctl", "poweroff", "reboot", "halt", "shutdown")
 STATE = "var/lib/gpuspawner-emulator"
+CONSOLE = "console.log"
+"""A machine's console, in the folder beside its disk."""
 
 
 @dataclass(frozen=True)
@@ -149,3 +151,13 @@ def put(path: Path, text: str, *, mode: int = 0o644, keep: bool = False) -> None
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         os.fchmod(file.fileno(), mode)
         file.write(text)
+
+
+def read_console(folder: Path) -> str:
+    """The last 64 KiB of what the machine in `folder` has written to its console."""
+    path = folder / CONSOLE
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - (64 << 10)))
+        return file.read().decode(errors="replace")

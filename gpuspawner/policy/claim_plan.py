@@ -20,6 +20,7 @@ from gpuspawner.model import (
 from gpuspawner.policy import sentences
 from gpuspawner.policy.absence import Absence
 from gpuspawner.policy.doubt import is_doubtful
+from gpuspawner.policy.heard import gone, heard, off_is_believed_at
 from gpuspawner.policy.placement import Exhausted, choose
 from gpuspawner.policy.steps import BILLED, Known, Limits, Step
 from gpuspawner.policy.table import TABLE, Action, Wish
@@ -85,7 +86,7 @@ class ClaimPlan:
         open_which = self.claim.machine_id is not None and ours is None and not self._gone()
         extra: list[Step] = []
         for machine in machines:
-            if machine is ours or (open_which and self._is_owners(machine)):
+            if machine.id == self.claim.machine_id or (open_which and self._is_owners(machine)):
                 continue
             if self.claim.desired is Desired.DELETED:
                 extra.append(self._step(Action.DELETE, machine=machine))
@@ -143,13 +144,21 @@ class ClaimPlan:
         if action is Action.ATTACH_HOME:
             return self._attach(machine, homes)
         if action is Action.END:
-            because = sentences.machine_ended(machine.because)
-            return self._step(Action.END, Reason.MACHINE_ENDED, because)
+            return self._ended(machine)
         if action in (Action.STOP, Action.DELETE):
             if is_doubtful(self.claim, machine, self.known.since, self.limits):
                 return self._doubt(machine)
             return self._when_saved(self._step(action, machine=machine), machine)
         return self._step(Action.NOTHING)
+
+    def _ended(self, machine: Machine) -> Step:
+        """Off by itself, unless the listing shows an earlier time off and the machine still speaks."""
+        believed_at = off_is_believed_at(self.claim, machine, self.now, self.limits)
+        if believed_at > self.now:
+            self.again.append(believed_at)
+            return self._step(Action.NOTHING)
+        because = sentences.machine_ended(machine.because)
+        return self._step(Action.END, Reason.MACHINE_ENDED, because)
 
     def _doubt(self, machine: Machine) -> Step:
         """It runs although our memory says that it should not, and our memory may be the older."""
@@ -266,17 +275,10 @@ class ClaimPlan:
         return self._step(Action.NOTHING)
 
     def _gone(self) -> bool:
-        if self.absence is None:
-            return True
-        return (
-            self.now - self.absence.since >= self.limits.absent_for
-            and self.absence.listings >= self.limits.absent_listings
-            and not self._alive()
-        )
+        return gone(self.absence, self.claim, self.now, self.limits)
 
     def _alive(self) -> bool:
-        beat = self.claim.heartbeat_at
-        return beat is not None and self.now - beat < self.limits.heartbeat_fresh
+        return heard(self.claim, self.now, self.limits.heartbeat_fresh)
 
     def _step(
         self,

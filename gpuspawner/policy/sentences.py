@@ -40,6 +40,16 @@ def machine_ended(cause: str) -> Sentence:
     )
 
 
+def hub_forgot() -> Sentence:
+    """The hub's database was lost or is older than the session."""
+    return say(
+        _(
+            "The hub no longer knew of this server, so it was saved and stopped. "
+            "Your files are kept; start it again when you like."
+        )
+    )
+
+
 def other_image() -> Sentence:
     """The machine is made anew for another image."""
     return say(

@@ -35,6 +35,7 @@ class Limits:
     absent_for: timedelta = timedelta(seconds=120)
     absent_listings: int = 3
     heartbeat_fresh: timedelta = timedelta(seconds=60)
+    heard: timedelta = timedelta(seconds=30)
     late: timedelta = timedelta(seconds=60)
     orphan_stops: int = 3
     orphan_share: float = 0.20

@@ -19,6 +19,7 @@ from gpuspawner.model import Finding, Home, Machine, Offering, World
 from gpuspawner.providers import (
     aws_batches,
     aws_check,
+    aws_check_quota,
     aws_offers,
     aws_requests,
     aws_world,
@@ -26,7 +27,7 @@ from gpuspawner.providers import (
 from gpuspawner.providers.aws_account import Account
 from gpuspawner.providers.aws_calls import Calls
 from gpuspawner.providers.aws_look import Look
-from gpuspawner.providers.base import HomeRequest, MachineRequest, Quota
+from gpuspawner.providers.base import Expected, HomeRequest, MachineRequest, Quota
 from gpuspawner.settings.aws_record import AWSRecord
 
 __all__ = ["AWSProvider", "AWSRecord"]
@@ -60,9 +61,9 @@ class AWSProvider:
         await self._account.group_ids()
         await self.offerings()
 
-    async def check(self) -> list[Finding]:
+    async def check(self, expected: Expected | None = None) -> list[Finding]:
         """Look at everything a start would need, changing nothing."""
-        return await aws_check.findings(self._account, self._hub_id)
+        return await aws_check.findings(self._account, self._hub_id, expected or Expected())
 
     async def resolve_image(self, reference: str) -> str:
         """The AMI's id that an id, a name or `ssm:PARAMETER` means; empty is the default image."""
@@ -77,7 +78,7 @@ class AWSProvider:
     async def quota(self, offering: Offering) -> Quota:
         """The vCPUs of the offering's family, and how many of them this hub's machines use."""
         code, name = aws_offers.quota_of(offering.placement.size)
-        limit = await aws_check.limit_of(self._account, code)
+        limit = await aws_check_quota.limit_of(self._account, code)
         vcpus = {one.placement.size: one.vcpus for one in await self.offerings()}
         used = sum(
             vcpus.get(one["InstanceType"], 0)
@@ -148,6 +149,7 @@ class AWSProvider:
         )
         if id in errors:
             raise errors[id]
+        self._look.changing([id])
         await self._calls.ask("TerminateInstances", resources=1, InstanceIds=[id])
 
     async def create_home(self, request: HomeRequest) -> Home:
@@ -190,7 +192,7 @@ class AWSProvider:
     async def list(self) -> World:
         """Everything with this hub's tag: instances first, so that no attached disk seems left."""
         listed_at = self._clock.now()
-        instances = await self._look.instances()
+        instances = await self._look.everything()
         volumes = await self._look.volumes()
         return aws_world.world(instances, volumes, self._record.region, listed_at)
 
@@ -199,14 +201,17 @@ class AWSProvider:
         self._calls.close()
 
     async def _start(self, batch: _Ids) -> None:
+        self._look.changing(batch)
         await self._calls.ask("StartInstances", resources=len(batch), InstanceIds=batch)
 
     async def _stop(self, batch: _Ids) -> None:
+        self._look.changing(batch)
         await self._calls.ask("StopInstances", resources=len(batch), InstanceIds=batch)
 
     async def _resize(self, ids: Collection[str], size: str) -> dict[str, ProviderError]:
         async def resize(batch: _Ids) -> None:
             (id_,) = batch
+            self._look.changing(batch)
             await self._calls.ask(
                 "ModifyInstanceAttribute", InstanceId=id_, InstanceType={"Value": size}
             )

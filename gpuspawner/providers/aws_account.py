@@ -84,7 +84,7 @@ class Account:
         """
         if self._groups is None:
             self._groups = tuple(
-                [await self._find_group(one) for one in self.record.security_groups]
+                [await self.find_group(one) for one in self.record.security_groups]
             )
         return self._groups
 
@@ -96,11 +96,15 @@ class Account:
             found = [
                 subnet
                 for reference in self.record.subnets
-                for subnet in await self._ask_subnets([_subnet_filter(reference)], reference)
+                for subnet in await self.find_subnet(reference)
             ]
         if not found:
             raise InvalidSpec(f"there is no default VPC in {self.record.region}: set AWS.subnets")
         return found
+
+    async def find_subnet(self, reference: str) -> list[Subnet]:
+        """Ask for the subnets that one entry of the configuration means, now."""
+        return await self._ask_subnets([_subnet_filter(reference)], reference)
 
     async def _ask_subnets(
         self, filters: list[dict[str, Any]], reference: str = ""
@@ -114,7 +118,8 @@ class Account:
         ]
         return sorted(found, key=lambda subnet: (subnet.zone, subnet.id))
 
-    async def _find_group(self, reference: str) -> Mapping[str, Any]:
+    async def find_group(self, reference: str) -> Mapping[str, Any]:
+        """Ask for one security group now, by id or name."""
         name = "group-id" if reference.startswith("sg-") else "group-name"
         filters = [{"Name": name, "Values": [reference]}]
         answer: list[Mapping[str, Any]] = await self.calls.all_of(

@@ -53,6 +53,7 @@ PRIORITY = {
 """Stopping costs nothing and saves money, so it goes first; reading, which repeats, goes last."""
 _LAST = 3
 
+_ROUNDING = 1e-9
 _LEAST = 0.05
 _GROWTH = 0.05
 
@@ -74,11 +75,26 @@ class Bucket:
 
     async def take(self, count: float = 1) -> None:
         """Wait in line until there are `count` tokens (as many as fit, at most), and take them."""
+        while not self.spend(count):
+            await self.ready(count)
+
+    async def ready(self, count: float = 1) -> None:
+        """Wait in line until there are so many, and take none of them yet."""
         count = min(count, self.capacity)
         async with self._line:
-            while (missing := count - self._refilled()) > 1e-9:
+            while (missing := count - self._refilled()) > _ROUNDING:
                 await self.clock.sleep(missing / self.rate)
-            self.tokens -= count
+
+    def has(self, count: float = 1) -> bool:
+        """Whether there are so many now."""
+        return min(count, self.capacity) - self._refilled() <= _ROUNDING
+
+    def spend(self, count: float = 1) -> bool:
+        """Take so many now, or none: whether there were enough."""
+        enough = self.has(count)
+        if enough:
+            self.tokens -= min(count, self.capacity)
+        return enough
 
     def refused(self) -> None:
         """AWS was asked too often all the same: half as fast, and nothing saved up."""
@@ -150,12 +166,23 @@ class Limits:
 
     @contextlib.asynccontextmanager
     async def turn(self, action: str, resources: int = 0) -> AsyncIterator[None]:
-        """Wait for the right to ask `action` for `resources` machines, and hold a place meanwhile."""
-        await self.bucket(action).take()
+        """Wait for the right to ask `action` for `resources` machines, and hold a place meanwhile.
+
+        The tokens are taken at the door, not before: those who waited there with theirs in hand
+        would pass it together one day, and AWS counts when they arrive.
+        """
+        needed = [(self.bucket(action), 1)]
         if resources and action in self._resources:
-            await self._resources[action].take(resources)
-        async with self._turnstile.place(PRIORITY.get(action, _LAST)):
-            yield
+            needed.append((self._resources[action], resources))
+        while True:
+            for bucket, count in needed:
+                await bucket.ready(count)
+            async with self._turnstile.place(PRIORITY.get(action, _LAST)):
+                if all(bucket.has(count) for bucket, count in needed):
+                    for bucket, count in needed:
+                        bucket.spend(count)
+                    yield
+                    return
 
     def bucket(self, action: str) -> Bucket:
         """The bucket of `action`'s requests."""

@@ -15,6 +15,9 @@ from gpuspawner.providers.aws_world import TERMINATED, state
 AT_ONCE = 100
 """The most ids in one filter or call: EC2 takes 200 values in a filter."""
 
+FRESH_SECONDS = 5.0
+"""How long the last listing is good enough to leave out of a batch what cannot succeed."""
+
 CONSISTENT_SECONDS = 300.0
 """How long EC2 may deny what it has made, until it has shown it once: its consistency is eventual."""
 
@@ -27,6 +30,21 @@ class Look:
     hub_id: str
     clock: Clock
     _made: dict[str, float] = field(default_factory=dict)
+    _listed: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    _listed_at: float = -FRESH_SECONDS
+
+    async def everything(self) -> list[Mapping[str, Any]]:
+        """All instances, remembered for a few seconds for what is done about them."""
+        at = self.clock.monotonic()
+        found = await self.instances()
+        self._listed = {one["InstanceId"]: one for one in found}
+        self._listed_at = at
+        return found
+
+    def changing(self, ids: Iterable[str]) -> None:
+        """These are about to be changed: what was remembered of them is no longer true."""
+        for id_ in ids:
+            self._listed.pop(id_, None)
 
     async def instances(self, **more: Collection[str]) -> list[Mapping[str, Any]]:
         """All instances, terminated ones too; `instance_id=[…]` and the like narrow them."""
@@ -46,10 +64,16 @@ class Look:
         return found
 
     async def seen(self, ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
-        """Those of `ids` that there are."""
-        return {
+        """Those of `ids` that there are.
+
+        What the last listing showed a moment ago is not asked again: a class that is started would
+        cost a call for each hundred machines, and the answer would hardly be newer.
+        """
+        fresh = self.clock.monotonic() - self._listed_at < FRESH_SECONDS
+        known = {id_: self._listed[id_] for id_ in ids if fresh and id_ in self._listed}
+        return known | {
             one["InstanceId"]: one
-            for batch in batches(ids)
+            for batch in batches(id_ for id_ in ids if id_ not in known)
             for one in await self.instances(instance_id=batch)
         }
 

@@ -14,7 +14,7 @@ The rules, which the contract suite in `gpuspawner.testing` holds every provider
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from gpuspawner.errors import ProviderError
@@ -62,6 +62,22 @@ class Quota:
     unit: str = "vCPU"
 
 
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a class is going to ask of the account, so that a check can say whether there is enough.
+
+    `students` is how many start at once, `machines` how many of a size at most; 0 and a size that is
+    missing mean that nobody knows. `images` are those that profiles name. `port` is where the
+    servers listen. `hub` are the addresses of the hub's URL, with its port.
+    """
+
+    students: int = 0
+    machines: Mapping[str, int] = field(default_factory=dict)
+    images: tuple[str, ...] = ()
+    port: int = 0
+    hub: tuple[tuple[str, int], ...] = ()
+
+
 class Provider(Protocol):
     """One cloud account, seen through one hub's tag."""
 
@@ -75,8 +91,11 @@ class Provider(Protocol):
         """Do what is slow, free and needed once: resolve the image, look the network up."""
         ...
 
-    async def check(self) -> list[Finding]:
-        """Look at everything a start would need, changing nothing. Does not raise for a finding."""
+    async def check(self, expected: Expected | None = None) -> list[Finding]:
+        """Look at everything a start would need, changing nothing. Does not raise for a finding.
+
+        With `expected`, also whether it is enough for a whole class.
+        """
         ...
 
     async def resolve_image(self, reference: str) -> str:

@@ -52,6 +52,7 @@ __all__ = [
     "give_home",
     "home_grants",
     "home_token",
+    "introduce",
     "name_machine",
     "open_intent",
     "open_intents",
@@ -211,6 +212,16 @@ def take_back(c: Connection, name: str, generation: int, now: datetime) -> bool:
     audit(
         c, now, "controller", "adopted", name, generation + 1, Reason.ADOPTED, row.machine_id or ""
     )
+    return True
+
+
+def introduce(c: Connection, name: str, user_name: str, server_name: str, now: datetime) -> bool:
+    """Give an adopted claim the names that only the hub knows. False when it has names."""
+    row = locked(c, name)
+    if row is None or row.user_name:
+        return False
+    _update(c, name, user_name=user_name, server_name=server_name)
+    audit(c, now, "hub", "named", name, row.generation)
     return True
 
 

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, event
@@ -17,8 +19,9 @@ from gpuspawner.errors import ControllerUnavailable
 from gpuspawner.store import engines, migrate
 from gpuspawner.store.encryption import CIPHER_OPTION, Cipher
 from gpuspawner.store.lock import FileLock, Lock, PostgresqlLock
+from gpuspawner.store.together import WROTE, Together
 
-__all__ = ["QUIET", "Connection", "Database"]
+__all__ = ["QUIET", "Connection", "Database", "nothing_to_plan"]
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
@@ -26,8 +29,26 @@ _P = ParamSpec("_P")
 QUIET = "gpuspawner_quiet"
 """The execution option of a statement whose changes wake nobody."""
 
-_WROTE = "gpuspawner_wrote"
+_WROTE = WROTE
 _THREADS = 4
+_SHARE = 50
+"""So many transactions share a commit at most."""
+
+_PLANS: ContextVar[bool] = ContextVar("gpuspawner_plans", default=True)
+
+
+@contextlib.contextmanager
+def nothing_to_plan() -> Iterator[None]:
+    """What is written inside, by this task or one that it makes, changes nothing about the plan.
+
+    People are shown it all the same. A pass that wrote down what it does would otherwise wake the
+    next one, and that one the next.
+    """
+    token = _PLANS.set(False)
+    try:
+        yield
+    finally:
+        _PLANS.reset(token)
 
 
 class Database:
@@ -51,17 +72,18 @@ class Database:
         self._reader = engines.make(
             self._url, pool_size=_THREADS, read_only=True
         ).execution_options(**cipher)
+        self._together = Together(self._engine, _SHARE if writers == 1 else 1)
         event.listen(self._engine, "after_cursor_execute", _note_change)
         self._writing = ThreadPoolExecutor(writers, "gpuspawner-store")
         self._reading = ThreadPoolExecutor(_THREADS, "gpuspawner-store-read")
-        self._callbacks: list[Callable[[], None]] = []
+        self._callbacks: list[tuple[Callable[[], None], bool]] = []
 
     async def run(
         self, fn: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
         """Run `fn(connection, …)` in one transaction, in a thread, and commit it.
 
-        An exception undoes all of it. A caller that is cancelled does not undo it: the transaction
+        An exception undoes all of it, and nothing else: see `gpuspawner.store.together`. A caller that is cancelled does not undo it: the transaction
         ends as if nobody had stopped waiting.
 
         Raises:
@@ -72,20 +94,19 @@ class Database:
             Whatever `fn` raises.
         """
         loop = asyncio.get_running_loop()
+        plans = _PLANS.get()
 
-        def work() -> _T:
-            with _translated(), self._engine.begin() as c:
-                c.info.pop(_WROTE, None)
-                result = fn(c, *args, **kwargs)
-                wrote = c.info.pop(_WROTE, False)
-            if wrote:
-                # From here rather than after the await, so that a cancelled caller's change is
-                # heard of too. The loop may be gone while the last transaction ends.
-                with contextlib.suppress(RuntimeError):
-                    loop.call_soon_threadsafe(self._changed)
+        def committed() -> None:
+            # From here rather than after the await, so that a cancelled caller's change is heard
+            # of too. The loop may be gone while the last transaction ends.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._changed, plans)
+
+        done = self._together.add(partial(_inside, fn, args, kwargs), committed)
+        self._writing.submit(self._together.drain)
+        with _translated():
+            result: _T = await asyncio.wrap_future(done)
             return result
-
-        return await loop.run_in_executor(self._writing, work)
 
     async def read(
         self, fn: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
@@ -98,12 +119,12 @@ class Database:
 
         return await asyncio.get_running_loop().run_in_executor(self._reading, work)
 
-    def on_change(self, callback: Callable[[], None]) -> None:
+    def on_change(self, callback: Callable[[], None], *, plans: bool = False) -> None:
         """Call `callback()` on the loop after each commit that has changed something, before `run` returns.
 
-        Heartbeats alone are no change.
+        Heartbeats alone are no change; with `plans`, neither is what says `nothing_to_plan`.
         """
-        self._callbacks.append(callback)
+        self._callbacks.append((callback, plans))
 
     def lock(self) -> Lock:
         """The one lock of this database, not acquired yet."""
@@ -131,9 +152,10 @@ class Database:
         self._engine.dispose()
         self._reader.dispose()
 
-    def _changed(self) -> None:
-        for callback in self._callbacks:
-            callback()
+    def _changed(self, plans: bool) -> None:
+        for callback, only_plans in self._callbacks:
+            if plans or not only_plans:
+                callback()
 
 
 @contextlib.contextmanager
@@ -147,6 +169,12 @@ def _translated() -> Iterator[None]:
         if error.connection_invalidated and not isinstance(error, IntegrityError):
             raise ControllerUnavailable(f"the database: {error}") from error
         raise
+
+
+def _inside(
+    fn: Callable[..., _T], args: tuple[Any, ...], kwargs: dict[str, Any], connection: Connection
+) -> _T:
+    return fn(connection, *args, **kwargs)
 
 
 def _note_change(

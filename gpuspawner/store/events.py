@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, insert, select
+from sqlalchemy import Connection, Row, Select, and_, delete, insert, select
 
 from gpuspawner.language import Sentence
 from gpuspawner.model import Reason, Stage
 from gpuspawner.store import schema
 from gpuspawner.store.columns import plain
 from gpuspawner.views import Progress
+
+_AT_ONCE = 1000
+"""So many names in one query: both databases limit how many values a statement may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +87,16 @@ def history(c: Connection, claim: str, generation: int) -> tuple[Progress, ...]:
 
 def histories(c: Connection) -> dict[str, tuple[Progress, ...]]:
     """What was noted of the present generation of every claim that has any, oldest first."""
-    events, claims = schema.events, schema.claims
-    present = and_(events.c.claim == claims.c.name, events.c.generation == claims.c.generation)
-    found: dict[str, list[Progress]] = defaultdict(list)
-    for row in c.execute(select(events).join(claims, present).order_by(events.c.id)):
-        found[row.claim].append(_progress(row))
-    return {claim: tuple(events) for claim, events in found.items()}
+    return _by_claim(c, select(schema.events))
+
+
+def histories_of(c: Connection, names: Collection[str]) -> dict[str, tuple[Progress, ...]]:
+    """As `histories`, of the claims named."""
+    listed, found = list(names), dict[str, tuple[Progress, ...]]()
+    for at in range(0, len(listed), _AT_ONCE):
+        some = schema.events.c.claim.in_(listed[at : at + _AT_ONCE])
+        found |= _by_claim(c, select(schema.events).where(some))
+    return found
 
 
 def record_start(c: Connection, size: str, seconds: float, now: datetime) -> None:
@@ -162,6 +170,15 @@ def prune(c: Connection, before: datetime) -> int:
         c.execute(delete(table).where(table.c.at < before)).rowcount
         for table in (schema.events, schema.starts)
     )
+
+
+def _by_claim(c: Connection, query: Select[Any]) -> dict[str, tuple[Progress, ...]]:
+    events, claims = schema.events, schema.claims
+    present = and_(events.c.claim == claims.c.name, events.c.generation == claims.c.generation)
+    found: dict[str, list[Progress]] = defaultdict(list)
+    for row in c.execute(query.join(claims, present).order_by(events.c.id)):
+        found[row.claim].append(_progress(row))
+    return {claim: tuple(lines) for claim, lines in found.items()}
 
 
 def _progress(row: Row[Any]) -> Progress:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gpuspawner.errors import ControllerUnavailable, NotTheLeader
 
-_KEY = 0x6770757370617776
+KEY = 0x6770757370617776
 """`gpuspawv` in ASCII: advisory locks are numbers, of one database each."""
 
 
@@ -129,7 +129,7 @@ class PostgresqlLock(_Required):
                 "idle_session_timeout = 0",
             ):
                 self._connection.exec_driver_sql(f"SET {setting}")
-            taken = self._connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({_KEY})")
+            taken = self._connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({KEY})")
             if taken.scalar_one():
                 return True
         except SQLAlchemyError as error:

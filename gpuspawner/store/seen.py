@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gpuspawner.errors import CapacityError, ProviderError, QuotaExceeded
+from gpuspawner.language import Sentence
 from gpuspawner.model import Finding, Offering, Placement, World
 from gpuspawner.policy.absence import Absence
 from gpuspawner.policy.placement import Refusal
@@ -25,6 +26,8 @@ class Seen:
     findings: tuple[Finding, ...] = ()
     """What was not well with the account when it was last looked at."""
     images: dict[str, str] = field(default_factory=dict)
+    unpriced: tuple[Sentence, ...] = ()
+    """What runs and is not charged yet, because its price is not known; for the admin."""
     problems: dict[str, str] = field(default_factory=dict)
     """For the admin: what last went wrong, by claim ("" for the cloud as a whole)."""
 

@@ -22,6 +22,9 @@ BUSY = frozenset({Power.PENDING, Power.RUNNING, Power.STOPPING})
 
 DEFAULT_IMAGE = "image-0"
 
+USER = "Client.UserInitiatedShutdown"
+GUEST = "Client.InstanceInitiatedShutdown"
+
 
 @dataclass
 class Delays:
@@ -159,7 +162,9 @@ class FakeCloud:
             raise WrongState(f"{vm.machine.id} is {vm.machine.power.value}")
         placement = replace(vm.machine.placement, size=size)
         self.room(placement)
-        vm.machine = replace(vm.machine, placement=placement, powered_at=self.clock.now())
+        vm.machine = replace(
+            vm.machine, placement=placement, powered_at=self.clock.now(), stopped_at=None
+        )
         vm.become_later(Power.PENDING, Power.RUNNING, self.later(self.delays.pending), "")
 
     def stop(self, vm: VM, because: str, *, halted: bool = False) -> None:
@@ -173,11 +178,13 @@ class FakeCloud:
         if vm.machine.power not in {Power.RUNNING, Power.HALTED}:
             raise WrongState(f"{vm.machine.id} is {vm.machine.power.value}")
         then = Power.HALTED if halted else Power.STOPPED
+        self._tell_when(vm, because)
         vm.become_later(Power.STOPPING, then, self.later(self.delays.stopping), because)
 
     def delete(self, vm: VM, because: str) -> None:
         """Begin to delete a machine, whatever it is doing."""
         if vm.machine.power is not Power.DELETING:
+            self._tell_when(vm, because)
             vm.become_later(Power.DELETING, None, self.later(self.delays.deleting), because)
 
     def create(self, hub_id: str, request: MachineRequest) -> Machine:
@@ -261,6 +268,11 @@ class FakeCloud:
         if machine.power not in {Power.RUNNING, Power.STOPPED}:
             raise WrongState(f"{machine.id} is {machine.power.value}")
         disk.home = replace(disk.home, machine_id=machine.id)
+
+    def _tell_when(self, vm: VM, because: str) -> None:
+        """As EC2 does: when somebody asked for it, and not when the machine went off by itself."""
+        at = self.clock.now() if because == USER else None
+        vm.machine = replace(vm.machine, stopped_at=at)
 
     def _vanish(self, vm: VM) -> None:
         vm.gone, vm.due = True, None

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 from gpuspawner.clock import Clock
 from gpuspawner.errors import ProviderError, WrongState
 from gpuspawner.model import Finding, Fragment, Home, Machine, Offering, Placement, Severity, World
-from gpuspawner.providers.base import HomeRequest, MachineRequest, Quota
-from gpuspawner.testing.cloud import DEFAULT_IMAGE, VM, Delays, FakeCloud
+from gpuspawner.providers.base import Expected, HomeRequest, MachineRequest, Quota
+from gpuspawner.testing.cloud import DEFAULT_IMAGE, GUEST, USER, VM, Delays, FakeCloud
+from gpuspawner.testing.disks import listed as disks_listed
 
 T = TypeVar("T")
 
@@ -91,12 +92,12 @@ class FakeProvider:
         """Power off from inside the machine; `halted`: it stays billed, as on Azure."""
         self.cloud.settle()
         vm = self.cloud.vm(id, self.hub_id)
-        self.cloud.stop(vm, "Client.InstanceInitiatedShutdown", halted=halted)
+        self.cloud.stop(vm, GUEST, halted=halted)
 
     def terminate(self, id: str) -> None:  # noqa: A002
         """Delete a machine behind our back, as somebody in the cloud's console does."""
         self.cloud.settle()
-        self.cloud.delete(self.cloud.vm(id, self.hub_id), "Client.UserInitiatedShutdown")
+        self.cloud.delete(self.cloud.vm(id, self.hub_id), USER)
 
     def leave_fragment(self, id: str, kind: str = "disk", claim: str | None = None) -> None:  # noqa: A002
         """Let a leftover exist."""
@@ -125,8 +126,9 @@ class FakeProvider:
         """`reference` itself; `image-0` for the default."""
         return await self._do("resolve_image", (reference,), lambda: reference or DEFAULT_IMAGE)
 
-    async def check(self) -> list[Finding]:
+    async def check(self, expected: Expected | None = None) -> list[Finding]:
         """All is well, unless a failure was ordered."""
+        del expected
         try:
             await self._do("check", (), lambda: None)
         except ProviderError as error:
@@ -159,8 +161,7 @@ class FakeProvider:
 
     async def stop(self, ids: Collection[str]) -> Mapping[str, ProviderError]:
         """Stop machines, each by itself."""
-        because = "Client.UserInitiatedShutdown"
-        return await self._each("stop", ids, (), lambda vm: self.cloud.stop(vm, because))
+        return await self._each("stop", ids, (), lambda vm: self.cloud.stop(vm, USER))
 
     async def delete(self, id: str) -> None:  # noqa: A002
         """Begin to delete a machine, or remove a fragment."""
@@ -251,7 +252,7 @@ class FakeProvider:
         if hub_id == self.hub_id:
             del self.cloud.fragments[id]
             return
-        self.cloud.delete(self.cloud.vm(id, self.hub_id), "Client.UserInitiatedShutdown")
+        self.cloud.delete(self.cloud.vm(id, self.hub_id), USER)
 
     def _attach(self, home_id: str, machine_id: str) -> None:
         disk, vm = self.cloud.disk(home_id, self.hub_id), self.cloud.vm(machine_id, self.hub_id)
@@ -280,4 +281,6 @@ class FakeProvider:
             homes=tuple(disk.home for disk in disks if disk.home.id not in self._hidden),
             fragments=tuple(fragment for fragment in left if fragment.id not in self._hidden),
             gone=frozenset(vm.machine.id for vm in mine if vm.gone),
+            disks=tuple(disks_listed(self.cloud, self.hub_id, self._hidden)),
+            ended=tuple(vm.machine for vm in mine if vm.gone),
         )

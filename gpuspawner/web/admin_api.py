@@ -9,11 +9,12 @@ from sqlalchemy import Connection
 from tornado.web import HTTPError, RequestHandler
 
 from gpuspawner.errors import ClaimNotFound, HomeInUse, MachineNotFound, NotTheLeader
-from gpuspawner.model import Finding, Home
+from gpuspawner.model import Home
 from gpuspawner.names import claim_name
 from gpuspawner.store import claims
 from gpuspawner.web.handler import ApiHandler, HubHandler
 from gpuspawner.web.schemas import GiveBody
+from gpuspawner.web.status import home_json, status
 
 
 class HealthHandler(ApiHandler):
@@ -30,21 +31,9 @@ class HealthHandler(ApiHandler):
 class StatusHandler(HubHandler):
     """`status`: claims beside machines, homes, and what last went wrong."""
 
-    def get(self) -> None:
+    async def get(self) -> None:
         """Everything that `gpuspawner status` prints."""
-        board = self.services.board
-        world = board.world
-        self.reply(
-            {
-                "hub_id": self.services.identity.hub_id,
-                "trouble": board.trouble,
-                "findings": [finding_json(one) for one in board.findings],
-                "problems": board.problems,
-                "claims": [view.to_json() for view in board.views.values()],
-                "sizes": [card.to_json() for card in board.sizes],
-                "homes": [home_json(home) for home in world.homes] if world else [],
-            }
-        )
+        self.reply(await status(self.services))
 
 
 class HomesHandler(HubHandler):
@@ -83,29 +72,6 @@ class HomeHandler(HubHandler):
         if home.claim:
             await self.services.database.run(_renew_token, home.claim, self.services.clock.now())
         self.reply({"deleted": home_id})
-
-
-def finding_json(finding: Finding) -> dict[str, str]:
-    """A finding as the command line shows it."""
-    return {
-        "subject": finding.subject,
-        "severity": finding.severity.value,
-        "message": finding.message,
-        "remedy": finding.remedy,
-    }
-
-
-def home_json(home: Home) -> dict[str, Any]:
-    """A home as the command line shows it."""
-    return {
-        "id": home.id,
-        "claim": home.claim,
-        "owner_id": home.owner_id,
-        "zone": home.zone,
-        "size_gib": home.size_gib,
-        "machine": home.machine_id,
-        "created_at": home.created_at.isoformat(),
-    }
 
 
 def _home(handler: HubHandler, home_id: str) -> Home:

@@ -6,6 +6,7 @@ registered once is known again after the database is lost, and no other key can 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,7 @@ from gpuspawner.language import LANGUAGES
 from gpuspawner.model import Claim, Desired, Home, Machine, Reason, Stage
 from gpuspawner.policy import progress
 from gpuspawner.store import agents, claims, events
+from gpuspawner.store.database import nothing_to_plan
 from gpuspawner.web.handler import ApiHandler
 from gpuspawner.web.schemas import HeartbeatBody, RegisterBody, ReportBody
 
@@ -119,7 +121,10 @@ class ReportHandler(AgentHandler):
         """Write the report down, if it is about the present generation."""
         speaker = await self.speaker()
         body = self.parse(ReportBody)
-        await self.services.database.run(_report, speaker.claim, body, self.services.clock.now())
+        plans = body.stage not in _STAGES  # how far a start is changes nothing about what to do
+        with contextlib.nullcontext() if plans else nothing_to_plan():
+            now = self.services.clock.now()
+            await self.services.database.run(_report, speaker.claim, body, now)
         await self.services.board.refresh()
         self.reply({})
 

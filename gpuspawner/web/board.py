@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import statistics
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection
@@ -26,11 +26,13 @@ from gpuspawner.model import (
     Intent,
     Machine,
     Offering,
+    Power,
     Stage,
     World,
 )
-from gpuspawner.store import claims, events
+from gpuspawner.store import claims
 from gpuspawner.store.database import Database
+from gpuspawner.store.remembered import Durations, Histories
 from gpuspawner.store.seen import Seen
 from gpuspawner.views import ClaimView, Progress, SizeCard
 
@@ -52,11 +54,21 @@ class Board:
     def __init__(self, database: Database, seen: Seen, clock: Clock) -> None:
         self._database, self._seen, self._clock = database, seen, clock
         self._refreshing = asyncio.Lock()
+        self._asked = self._made = 0
+        self._histories, self._durations = Histories(), Durations()
         self._followers: set[asyncio.Queue[Event]] = set()
         self.views: dict[str, ClaimView] = {}
         self.sizes: list[SizeCard] = []
         self.observed = False
         self.number = 0
+        self.since = clock.now()
+        self.next_look: datetime | None = None
+        """When the cloud is looked at again at the latest."""
+
+    @property
+    def seen(self) -> Seen:
+        """What was last seen of the cloud, for the admin."""
+        return self._seen
 
     @property
     def world(self) -> World | None:
@@ -100,31 +112,43 @@ class Board:
             self._followers.discard(queue)
 
     async def refresh(self) -> None:
-        """Make the views anew and tell what has changed."""
+        """Make the views anew and tell what has changed since.
+
+        Those who ask while others are being served share the next one: when a class presses Start
+        together, every request waits for a refresh, and there must not be one for each.
+        """
+        self._asked = mine = self._asked + 1
         async with self._refreshing:
-            rows = await self._database.read(self._read)
-            fresh = self._views(rows)
-            for name, view in fresh.items():
-                if self.views.get(name) != view:
-                    self.views[name] = view
-                    self._tell({"type": "claim", "claim": view.to_json()})
-            for name in self.views.keys() - fresh.keys():
-                del self.views[name]
-                self._tell({"type": "forgotten", "name": name})
-            sizes = size_cards(self._seen.offerings(self._clock.now()), rows.durations)
-            if sizes != self.sizes:
-                self.sizes = sizes
-                self._tell({"type": "sizes", "sizes": [card.to_json() for card in sizes]})
-            if self._seen.world and not self.observed:
-                self.observed = True
-                self._tell({"type": "observed"})
+            if self._made >= mine:
+                return
+            covers = self._asked
+            await self._refresh()
+            self._made = covers
+
+    async def _refresh(self) -> None:
+        rows = await self._database.read(self._read)
+        fresh = self._views(rows)
+        for name, view in fresh.items():
+            if self.views.get(name) != view:
+                self.views[name] = view
+                self._tell({"type": "claim", "claim": view.to_json()})
+        for name in self.views.keys() - fresh.keys():
+            del self.views[name]
+            self._tell({"type": "forgotten", "name": name})
+        sizes = size_cards(self._seen.offerings(self._clock.now()), rows.durations)
+        if sizes != self.sizes:
+            self.sizes = sizes
+            self._tell({"type": "sizes", "sizes": [card.to_json() for card in sizes]})
+        if not self.observed and self._seen.world and _all_known(self._seen.world, fresh):
+            self.observed = True
+            self._tell({"type": "observed"})
 
     def _read(self, connection: Connection) -> _Rows:
         return _Rows(
             claims.all_claims(connection),
             {intent.claim: intent for intent in claims.open_intents(connection)},
-            events.histories(connection),
-            events.start_durations(connection, self._clock.now() - _USUAL_OVER),
+            self._histories.read(connection),
+            self._durations.read(connection, self._clock.now() - _USUAL_OVER),
         )
 
     def _views(self, rows: _Rows) -> dict[str, ClaimView]:
@@ -190,6 +214,19 @@ def _stage(claim: Claim, history: tuple[Progress, ...]) -> Stage | None:
     if claim.up_at:
         return Stage.READY
     return history[-1].stage if history else Stage.CAPACITY
+
+
+def _all_known(world: World, views: Container[str]) -> bool:
+    """Whether no listed machine is still to be adopted: its claim is not known, and soon will be.
+
+    After the database was lost, a server without a claim may well be running. If the hub heard that
+    there is no such claim, it would drop the server.
+    """
+    return all(
+        one.claim in views
+        for one in world.machines
+        if one.claim and one.owner_id and one.power is not Power.DELETING
+    )
 
 
 def size_cards(

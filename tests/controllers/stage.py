@@ -38,6 +38,8 @@ def record(**changes) -> ControllerRecord:
         "quota_memory": timedelta(seconds=900),
         "orphan_grace": timedelta(seconds=180),
         "save_timeout": timedelta(seconds=60),
+        "roll_call_interval": timedelta(seconds=60),
+        "roll_call_grace": timedelta(seconds=180),
         "max_home_gib": 200,
         "max_disk_gib": 200,
         "ca_file": "",

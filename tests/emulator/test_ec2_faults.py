@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError
@@ -118,6 +119,20 @@ def test_a_stale_listing_shows_and_filters_by_the_state_of_a_while_ago(cloud: Cl
     assert (cloud.state(machine), len(cloud.describe(Filters=running))) == ("running", 1)
 
 
+def test_a_stale_listing_does_not_know_of_a_start_that_came_since(cloud: Cloud) -> None:
+    machine = cloud.stopped()
+    first = cloud.describe(machine)[0]["LaunchTime"]
+    cloud.fault(kind="lag", stale=20)
+    cloud.advance(60)
+    cloud.ec2.start_instances(InstanceIds=[machine])
+    cloud.advance(19)
+    (seen,) = cloud.describe(machine)
+    assert (seen["State"]["Name"], seen["LaunchTime"]) == ("stopped", first)
+    cloud.advance(20)
+    (seen,) = cloud.describe(machine)
+    assert (seen["State"]["Name"], seen["LaunchTime"] - first) == ("running", timedelta(seconds=73))
+
+
 def test_a_stale_listing_does_not_hold_the_machine_itself_back(cloud: Cloud) -> None:
     cloud.fault(kind="lag", stale=60)
     machine = cloud.running()
@@ -211,7 +226,10 @@ def test_a_limit_of_null_takes_the_limit_away(cloud: Cloud) -> None:
         ({}, "A fault needs at least one of code, drop, pages and delay."),
         (
             {"kind": "flood"},
-            "There is no kind 'flood'; the kinds are fault, capacity, quota, throttle, lag, times.",
+            (
+                "There is no kind 'flood'; the kinds are fault, capacity, quota, throttle, lag, "
+                "times, machines."
+            ),
         ),
         ({"kind": "capacity"}, "A capacity needs limit."),
         ({"kind": "throttle", "on": 1}, "The 'on' of a throttle is true or false, not 1."),

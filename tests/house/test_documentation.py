@@ -9,6 +9,7 @@ import sys
 import gpuspawner_docs as made
 import pytest
 
+from gpuspawner.doctor.checks import CHECKS
 from gpuspawner.model import Power
 from gpuspawner.policy.table import TABLE, Action
 from tests.house import sources
@@ -82,3 +83,8 @@ def test_the_readme_points_at_files_that_exist():
 
 def test_the_readme_is_one_screen():
     assert len((sources.ROOT / "README.md").read_text().splitlines()) <= 60
+
+
+def test_every_check_of_the_doctor_is_documented(pages):
+    page = pages["doctor"]
+    assert [name for name in CHECKS if f'"{name}"' not in page] == []

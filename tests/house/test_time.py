@@ -58,7 +58,9 @@ def test_no_test_sleeps():
     tests = [path for path in sources.files() if path.suffix == ".py" and "tests" in path.parts]
     waits = [place for path in tests for place in asks(path) if place.endswith(".sleep")]
     # A test of real processes has to wait for them; it does so in one helper, with a deadline.
-    allowed = ("tests/end_to_end/", "tests/emulator/", "tests/hub/", "tests/agent/")
+    allowed = tuple(
+        f"tests/{kind}/" for kind in ("end_to_end", "emulator", "hub", "agent", "faults")
+    )
     assert [place for place in waits if not place.startswith(allowed)] == []
 
 

@@ -85,7 +85,8 @@ class Stage:
             self.app, "users", name, *path, method="post", data=body, bypass_proxy=True
         )
         fake = self.controller
-        if answer.status_code == 202 and fake.is_open and not (fake.hold_put or fake.refuse_put):
+        answered = fake.is_open and not (fake.hold_put or fake.refuse_put)
+        if answer.status_code == 202 and answered and fake.late_puts is None:
             claim = self.spawner(name, server).claim_name
             known = self.generations.get(claim, 0)
             await asyncio.wait_for(

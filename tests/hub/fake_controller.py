@@ -32,6 +32,8 @@ class FakeController:
         hold_put: a PUT waits for this event before it is carried out.
         lose_put: a PUT is carried out, and the connection dies before the answer.
         refuse_put: a PUT is refused with this error.
+        hold_stops: stops are not answered before it is set.
+        late_puts: a PUT is kept here and not answered, for `carry_out_late`.
         frozen: what happens is not told to the stream.
         saves: the machine is off as soon as it is stopped; else when `power_off` says so.
     """
@@ -49,6 +51,8 @@ class FakeController:
         self.put_seen = asyncio.Event()
         self.lose_put = False
         self.refuse_put: GpuspawnerError | None = None
+        self.late_puts: list[tuple[str, dict]] | None = None
+        self.hold_stops: asyncio.Event | None = None
         self.refuse_stops = False
         self.off_at_once = True
         self.connections = 0
@@ -132,6 +136,12 @@ class FakeController:
     def lose_an_event(self) -> None:
         self.number += 1
 
+    async def carry_out_late(self) -> None:
+        """Do what was asked while nobody waits for the answer any more."""
+        late, self.late_puts = self.late_puts or [], None
+        for name, body in late:
+            await self._put(name, body)
+
     def drop_streams(self) -> None:
         for stream in self._streams:
             stream.put_nowait(None)
@@ -178,6 +188,9 @@ class FakeController:
             await self.hold_put.wait()
         if self.refuse_put is not None:
             raise self.refuse_put
+        if self.late_puts is not None:
+            self.late_puts.append((name, body))
+            return None
         known = self.claims.get(name)
         self.environments[name], self.commands[name] = body["environment"], body["command"]
         owner = body["owner"]
@@ -203,6 +216,8 @@ class FakeController:
     async def _stop(self, name: str, body: dict) -> ClaimView:
         if self.refuse_stops:
             raise GpuspawnerError("no")
+        if self.hold_stops is not None:
+            await self.hold_stops.wait()
         if name not in self.claims:
             raise ClaimNotFound(name)
         view = self.claims[name]
@@ -218,6 +233,8 @@ class FakeController:
         return self.claims[name]
 
     async def _delete(self, name: str, _body: dict) -> ClaimView:
+        if self.refuse_stops:
+            raise GpuspawnerError("no")
         if name not in self.claims:
             raise ClaimNotFound(name)
         return self.change(name, desired=Desired.DELETED, billed=False)

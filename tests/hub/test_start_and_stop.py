@@ -7,9 +7,10 @@ import socket
 from datetime import datetime, timezone
 
 import pytest
+from jupyterhub import orm
 from jupyterhub.tests.utils import api_request
 
-from gpuspawner.errors import CapacityError
+from gpuspawner.errors import CapacityError, ControllerUnavailable
 from gpuspawner.model import Desired, Owner, Reason, Specification, Stage
 
 
@@ -159,6 +160,21 @@ async def test_a_start_that_takes_too_long_ends_with_our_sentence(stage):
 
 
 @settings(start_timeout=1)
+async def test_a_controller_that_hangs_does_not_keep_the_student_from_being_told(stage):
+    stage.student()
+    spawner = await stage.pending()
+    stage.controller.hold_stops = asyncio.Event()
+    error = await stage.failed(spawner)
+    assert error.reason == "start_timeout"
+    assert "did not come up in time" in error.jupyterhub_message
+    stage.controller.hold_stops.set()
+    await asyncio.wait_for(
+        stage.controller.until(lambda: stage.controller.only().desired is Desired.STOPPED), 20
+    )
+    assert stage.controller.only().reason is Reason.START_TIMEOUT
+
+
+@settings(start_timeout=1)
 async def test_the_controller_is_told_to_give_up_before_the_hub_does(stage):
     stage.student()
     await stage.pending()
@@ -233,13 +249,50 @@ async def test_a_controller_that_has_not_seen_the_cloud_cannot_end_anything(stag
     await stage.started()
     stage.controller.ends(Reason.MACHINE_ENDED, "It has ended.")
     stage.controller.observed = False
+    before = stage.controller.connections
+    adopting = await stage.restart()
+    await stage.controller.until(lambda: stage.controller.connections > before)
     spawner = stage.spawner()
-    await (await stage.restart())
-    spawner = stage.spawner()
-    assert await spawner.poll() is None
+    await spawner.client.wait_for("", lambda: spawner.client.mirror.ready)
+    assert (spawner.pending, await spawner.poll(), adopting.done()) == ("check", None, False)
     stage.controller.see_the_cloud()
-    await spawner.client.wait_for("", lambda: spawner.client.mirror.observed)
-    assert await spawner.poll() == 0
+    await asyncio.wait_for(adopting, 20)
+    assert stage.user().running is False
+    assert stage.controller.asked("POST") == []
+
+
+async def test_a_session_that_a_backup_of_the_hub_does_not_know_is_ended(stage):
+    stage.student()
+    await stage.started()
+    name = stage.controller.only().name
+    stage.patient()
+    await stage.stop()
+    await stage.started()
+    orm_spawner = stage.spawner().orm_spawner
+    orm_spawner.state = {**orm_spawner.state, "generation": 1}  # as it was yesterday
+    stage.app.db.commit()
+    await asyncio.wait_for(await stage.restart(), 20)
+    assert stage.user().running is False
+    assert stage.controller.asked("POST")[-1] == {"generation": 2, "reason": "hub_forgot"}
+    assert stage.controller.claims[name].billed is False
+
+
+async def test_a_second_start_that_a_kill_interrupted_is_not_taken_for_a_lost_session(stage):
+    student = stage.student()
+    name = (await stage.started()).claim_name
+    stage.patient()
+    await stage.stop()
+    orm_spawner = student.orm_user.orm_spawners[""]
+    orm_spawner.server = orm.Server(base_url=student.base_url, ip="", port=12345)
+    stage.app.db.commit()
+    await _somebody_put(stage, name)
+    stops = len(stage.controller.asked("POST"))
+    adopting = await stage.restart()
+    stage.controller.up(stage.server_url, name)
+    await asyncio.wait_for(adopting, 20)
+    assert stage.spawner().ready
+    assert stage.controller.only().generation == 2
+    assert len(stage.controller.asked("POST")) == stops
 
 
 async def test_a_restarted_hub_drops_what_has_ended(stage):
@@ -324,6 +377,33 @@ async def test_a_request_whose_answer_is_lost_is_stopped_all_the_same(stage):
     assert stage.controller.only().billed is False
 
 
+async def test_a_request_carried_out_after_the_start_was_refused_is_taken_back(stage):
+    stage.controller.late_puts = []
+    stage.student()
+    answer = await stage.start()
+    if answer.status_code == 202:
+        await stage.failed(stage.spawner())
+    assert stage.controller.claims == {}
+    await stage.controller.carry_out_late()
+    await asyncio.wait_for(
+        stage.controller.until(lambda: stage.controller.only().desired is Desired.STOPPED), 20
+    )
+
+
+async def test_a_request_that_comes_late_is_not_confused_with_the_next_start(stage):
+    stage.controller.late_puts = []
+    stage.student()
+    answer = await stage.start()
+    if answer.status_code == 202:
+        await stage.failed(stage.spawner())
+    stage.controller.late_puts = None
+    assert (await stage.start()).status_code in (201, 202)  # the hub has a new spawner for it
+    await asyncio.wait_for(stage.controller.until(lambda: stage.controller.claims), 20)
+    next_one = stage.spawner()
+    assert not [task for task in next_one._watches.values() if not task.done()]
+    assert stage.controller.only().desired is Desired.RUNNING
+
+
 async def test_a_stop_that_cannot_be_told_goes_on_in_the_background(stage):
     stage.student()
     spawner = await stage.started()
@@ -347,6 +427,37 @@ async def test_a_stop_not_heard_yet_does_not_hit_the_next_start(stage):
     if spawner._stop_future:
         await spawner._stop_future
     next_one = await stage.pending()
+    stage.controller.refuse_stops = False
+    assert not [task for task in next_one._stops.values() if not task.done()]
+    assert stage.controller.only().desired is Desired.RUNNING
+
+
+async def test_a_delete_that_cannot_be_told_goes_on_in_the_background(stage):
+    stage.student()
+    spawner = await stage.started(server="second")
+    stage.patient()
+    await stage.stop(server="second")
+    port = stage.controller.port
+    await stage.controller.close()
+    with pytest.raises(ControllerUnavailable):
+        await spawner.delete_forever()
+    assert stage.controller.only().desired is Desired.STOPPED
+    await stage.controller.open(port)
+    await asyncio.wait_for(
+        stage.controller.until(lambda: stage.controller.only().desired is Desired.DELETED), 20
+    )
+
+
+async def test_a_delete_not_heard_yet_does_not_hit_the_next_start(stage):
+    stage.student()
+    spawner = await stage.started(server="second")
+    stage.patient()
+    await stage.stop(server="second")
+    stage.controller.refuse_stops = True
+    with pytest.raises(ControllerUnavailable):
+        await spawner.delete_forever()
+    stage.hasty()
+    next_one = await stage.pending(server="second")
     stage.controller.refuse_stops = False
     assert not [task for task in next_one._stops.values() if not task.done()]
     assert stage.controller.only().desired is Desired.RUNNING
@@ -446,6 +557,22 @@ async def test_what_usually_happens_is_said(stage):
     spawner = await stage.pending()
     first = await spawner.progress().__anext__()
     assert "It usually takes about 4 min." in first["message"]
+
+
+# -- encryption between the hub and its servers ---------------------------------------------
+
+
+async def test_internal_ssl_is_refused_before_anything_is_started(stage):
+    stage.patient()
+    stage.student()
+    spawner = stage.user().spawners[""]
+    spawner.internal_ssl = True
+    answer = await stage.start()
+    assert (answer.status_code, answer.json()["message"]) == (
+        409,
+        "The hub's configuration has a mistake. Your administrator must correct it.",
+    )
+    assert stage.controller.claims == {}
 
 
 # -- renaming -------------------------------------------------------------------------------

@@ -339,6 +339,44 @@ def test_a_silent_machine_is_not_waited_for():
     assert the_action(known(silent), world(machine())) is Action.STOP
 
 
+# -- a listing that lags behind what the machine says
+
+
+OFF = [Power.STOPPING, Power.STOPPED, Power.HALTED]
+
+
+@pytest.mark.parametrize("power", OFF)
+def test_a_machine_that_was_just_heard_is_not_off_because_a_listing_says_so(power):
+    speaks = replace(WISHES[Wish.UP], heartbeat_at=NOON - seconds(29))
+    made = plan(known(speaks), world(machine(power), home()), NOON)
+    assert (made.steps, made.look_again_at) == ((), NOON + seconds(1))
+
+
+@pytest.mark.parametrize("power", OFF)
+def test_a_machine_that_is_listed_as_off_and_is_silent_ends_the_session(power):
+    silent = replace(WISHES[Wish.UP], heartbeat_at=NOON - seconds(30))
+    assert the_action(known(silent), world(machine(power), home())) is Action.END
+
+
+@pytest.mark.parametrize("ago", [1, 5])
+def test_a_listing_that_knows_of_this_sessions_start_is_believed_at_once(ago):
+    speaks = replace(WISHES[Wish.UP], heartbeat_at=NOON - seconds(1))
+    off = machine(Power.STOPPED, powered_at=NOON - seconds(ago))
+    assert the_action(known(speaks), world(off, home())) is Action.END
+
+
+@pytest.mark.parametrize("ago", [6, -1])
+def test_a_listing_of_an_earlier_start_or_by_another_clock_is_not(ago):
+    speaks = replace(WISHES[Wish.UP], heartbeat_at=NOON - seconds(1))
+    off = machine(Power.STOPPED, powered_at=NOON - seconds(ago))
+    assert the_action(known(speaks), world(off, home())) is Action.NOTHING
+
+
+def test_a_machine_on_its_way_out_ends_the_session_although_it_was_just_heard():
+    speaks = replace(WISHES[Wish.UP], heartbeat_at=NOON - seconds(1))
+    assert the_action(known(speaks), world(machine(Power.DELETING), home())) is Action.END
+
+
 # -- second machines, orphans, leftovers
 
 
@@ -350,6 +388,11 @@ def test_the_machine_that_the_claim_does_not_name_is_stopped_and_told():
     )
     assert [(step.action, step.machine.id) for step in made.steps] == [(Action.STOP, "i-2")]
     assert len(made.alarms) == 1
+
+
+def test_a_machine_that_is_listed_twice_is_no_second_machine():
+    made = plan(known(WISHES[Wish.UP]), world(machine(), machine(), home(machine_id="i-1")), NOON)
+    assert (made.steps, made.alarms) == ((), ())
 
 
 def test_a_deleted_claim_deletes_every_machine_and_is_not_forgotten_before():

@@ -83,6 +83,26 @@ async def test_a_hundred_starts_stay_below_the_documented_five_and_two_a_second(
     assert came[-1] < 60  # and not much below it either
 
 
+async def test_who_waits_at_a_slow_door_does_not_pass_it_together_afterwards(clock):
+    limits = Limits(clock, 1)
+
+    async def slow():
+        async with limits.turn("DescribeInstances"):
+            await clock.sleep(30)
+
+    async def take():
+        async with limits.turn("RunInstances", 1):
+            pass
+
+    hold = asyncio.ensure_future(slow())
+    await clock.advance(0)
+    came = await times(clock, take, 40)
+    await hold
+    assert came[0] == 30.0
+    for at in came:
+        assert sum(other <= at for other in came) <= 5 + 2 * (at - 30.0)
+
+
 async def test_machines_are_counted_and_not_calls_alone(clock):
     limits = Limits(clock, 4)
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from gpuspawner.model import Fragment, Home, Machine, Placement, Power
+from gpuspawner.model import Disk, DiskKind, Fragment, Home, Machine, Placement, Power
 from gpuspawner.providers import aws_world
 from gpuspawner.providers.aws_offers import Gpus, family, gpus_of, quota_of
 
@@ -40,6 +40,7 @@ def volume(state="in-use", role="home", **changes):
         "VolumeId": "vol-0abc",
         "AvailabilityZone": "us-east-1a",
         "Size": 20,
+        "VolumeType": "gp3",
         "State": state,
         "CreateTime": MADE,
         "Attachments": [{"InstanceId": "i-1", "State": "attached"}] if state == "in-use" else [],
@@ -96,10 +97,85 @@ def test_a_terminated_instance_is_gone_and_no_machine():
     assert (world.gone, [m.id for m in world.machines]) == ({"i-1"}, ["i-2"])
 
 
+def test_what_is_listed_twice_is_there_once_as_it_was_seen_last():
+    world = listed(
+        [instance("pending"), instance("running", InstanceId="i-2"), instance("running")],
+        [volume(), volume("available")],
+    )
+    powers = [(machine.id, machine.power) for machine in world.machines]
+    assert powers == [("i-1", Power.RUNNING), ("i-2", Power.RUNNING)]
+    assert [(home.id, home.machine_id) for home in world.homes] == [("vol-0abc", None)]
+
+
 def test_why_a_machine_went_off_is_told_in_ec2s_words():
     reason = {"Code": "Client.InstanceInitiatedShutdown", "Message": "…"}
     (machine,) = listed([instance("stopped", StateReason=reason)]).machines
     assert machine.because == "Client.InstanceInitiatedShutdown"
+
+
+STOPPED_AT = datetime(2026, 3, 2, 8, 30, 5, tzinfo=timezone.utc)
+BY_US = "User initiated (2026-03-02 08:30:05 GMT)"
+
+
+@pytest.mark.parametrize("words", [BY_US, "Server.ScheduledStop (2026-03-02 08:30:05 UTC)"])
+@pytest.mark.parametrize("state", ["stopping", "stopped", "shutting-down"])
+def test_when_a_machine_went_off_is_what_ec2_says(state, words):
+    (machine,) = listed([instance(state, StateTransitionReason=words)]).machines
+    assert machine.stopped_at == STOPPED_AT
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("stopped", ""),
+        ("stopped", "Client.InstanceInitiatedShutdown"),
+        ("running", ""),
+        ("running", BY_US),
+        ("pending", BY_US),
+    ],
+)
+def test_what_ec2_does_not_say_or_what_is_over_is_no_time(state, words):
+    (machine,) = listed([instance(state, StateTransitionReason=words)]).machines
+    assert machine.stopped_at is None
+
+
+def test_when_a_machine_that_is_gone_ended_is_what_ec2_says():
+    world = listed(
+        [
+            instance("terminated", StateTransitionReason=BY_US),
+            instance("terminated", InstanceId="i-2", StateTransitionReason=""),
+            instance(InstanceId="i-3"),
+        ]
+    )
+    ended = [(one.id, one.power, one.powered_at, one.stopped_at) for one in world.ended]
+    assert world.gone == {"i-1", "i-2"}
+    assert ended == [
+        ("i-1", Power.DELETING, STARTED, STOPPED_AT),
+        ("i-2", Power.DELETING, STARTED, None),
+    ]
+
+
+@pytest.mark.parametrize("address", ["203.0.113.7", None, ""])
+def test_a_public_address_is_listed_when_there_is_one(address):
+    (machine,) = listed([instance(PublicIpAddress=address)]).machines
+    assert machine.public_address == (address or None)
+
+
+def test_every_volume_is_a_disk():
+    world = listed(
+        [instance()],
+        [volume(), volume(role="os-disk", VolumeId="vol-2", Size=60, VolumeType="gp2")],
+    )
+    ours = {"claim": "gs-x", "owner_id": "7", "machine_id": "i-1"}
+    assert world.disks == (
+        Disk("vol-0abc", DiskKind.HOME, "gp3", "us-east-1", 20, MADE, **ours),
+        Disk("vol-2", DiskKind.OS, "gp2", "us-east-1", 60, MADE, **ours),
+    )
+
+
+@pytest.mark.parametrize("state", ["deleting", "deleted"])
+def test_a_volume_on_its_way_out_is_no_disk(state):
+    assert listed(volumes=[volume(state), volume(state, "os-disk", VolumeId="vol-2")]).disks == ()
 
 
 def test_a_volume_is_a_home():

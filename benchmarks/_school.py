@@ -167,6 +167,7 @@ def _instance(number: int) -> dict[str, Any]:
         "Placement": {"AvailabilityZone": ZONES[number % 2], "Tenancy": "default"},
         "State": {"Code": 16, "Name": "running" if on else "stopped"},
         "StateReason": None if on else {"Code": "Client.UserInitiatedShutdown", "Message": ""},
+        "StateTransitionReason": "" if on else "User initiated (2026-03-02 07:30:00 GMT)",
         "PrivateIpAddress": f"10.{number // 62500}.{number // 250 % 250}.{number % 250 + 4}",
         "NetworkInterfaces": [
             {"NetworkInterfaceId": f"eni-{number:017x}", "Attachment": {"AttachTime": launched}}

@@ -176,7 +176,7 @@ class SpawnerTraits(Configurable):
         config=True,
         help="""
         Whether certificates of servers also name the local host. Default: False, since servers run
-        on other machines. Effect: only with `JupyterHub.internal_ssl`. Trade-off: none.
+        on other machines. Effect: none, since `JupyterHub.internal_ssl` is refused. Trade-off: none.
         """,
     )
     options_form = Union(

@@ -12,7 +12,7 @@ from collections import Counter
 import pytest
 from hypothesis import HealthCheck, settings
 
-KINDS = ("house", "unit", "emulator", "hub", "end_to_end", "docs")
+KINDS = ("house", "unit", "emulator", "hub", "faults", "end_to_end", "docs")
 """In the order in which they run."""
 
 _RAN: Counter[str] = Counter()

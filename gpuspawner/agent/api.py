@@ -122,6 +122,9 @@ def _tls(authority: Path | None, ca: str) -> ssl.SSLContext:
 
 
 def _understand(what: str, status: int, text: bytes) -> dict[str, Any]:
+    if status >= 400 and not _is_the_controllers(text):
+        # The hub's or the proxy's own page: while the routes are being made anew, say.
+        raise Unreachable(f"{what}: {status}, and not from the controller")
     if status in {401, 403, 404, 410} or (status == 409 and what.endswith("register")):
         raise Disowned(f"{what}: {status}")
     if status == 409:
@@ -137,6 +140,15 @@ def _understand(what: str, status: int, text: bytes) -> dict[str, Any]:
     if not isinstance(answer, dict):
         raise Unreachable(f"{what}: not a JSON object")
     return answer
+
+
+def _is_the_controllers(text: bytes) -> bool:
+    """Whether a refusal is the controller's: it names its `error`, which no other does."""
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(answer, dict) and isinstance(answer.get("error"), str)
 
 
 def _field(answer: Mapping[str, Any], name: str, kind: type[str]) -> str:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -34,13 +35,18 @@ from gpuspawner.policy.metering_changes import (
 from gpuspawner.policy.money import seconds_of
 from gpuspawner.policy.payers import MeteringPolicy
 from gpuspawner.policy.steps import Known
-from gpuspawner.store import metering, metering_prices, metering_writes
+from gpuspawner.store import ledger, metering, metering_prices, metering_writes
 from gpuspawner.store.database import Database, nothing_to_plan
 from gpuspawner.store.ledger.records import Settled
-from gpuspawner.store.metering_writes import Outcome
 from gpuspawner.store.seen import Seen
 
 _log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+_CHANGES = 20
+_METERS = 500
+"""So many changes, and so many meters that are only read, in one transaction: a fraction of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +110,16 @@ class Meter:
 
     async def _look(self, listing: _Listing) -> None:
         now = seconds_of(self._clock.now())
+        books, made, unpriced = await self._database.read(self._read, listing, now)
         before = self._witness
-        books, made, unpriced = await self._database.read(self._read, listing, before, now)
         # If it cannot be written, what this listing has shown still counts, but for what is over.
         self._witness = replace(made.witness, over=before.over)
-        waiting = {id(change) for change in made.changes if _use(change) in unpriced}
-        if len(waiting) < len(made.changes) or self._is_due():
+        changes = [change for change in made.changes if _use(change) not in unpriced]
+        if changes or self._is_due():
             with nothing_to_plan():
-                books, made, outcome = await self._database.run(self._write, listing, before, now)
+                await self._write(changes, made, now)
             self._settled_at, self._followed_to = self._clock.monotonic(), now
-            unpriced = outcome.unpriced
-            self._tell_settled(outcome)
-        notes = {change.ref for change in made.changes if isinstance(change, Note)}
+        notes = {change.ref for change in changes if isinstance(change, Note)}
         refs = {meter.ref for meter in books.meters if meter.ref}
         self._noted = frozenset(notes | (refs & {*books.up}))
         missed = {(use.key, use.start) for use in unpriced}
@@ -128,38 +132,44 @@ class Meter:
         return self._settled_at is None or self._clock.monotonic() - self._settled_at >= every
 
     def _read(
-        self, c: Connection, listing: _Listing, witness: Witness, now: int
+        self, c: Connection, listing: _Listing, now: int
     ) -> tuple[Books, Metering, frozenset[Use]]:
-        books, made = self._changes(c, listing, witness)
-        wanted = frozenset(use for change in made.changes if (use := _use(change)))
-        return books, made, wanted - metering_prices.priced(c, self._provider, wanted, now)
-
-    def _write(
-        self, c: Connection, listing: _Listing, witness: Witness, now: int
-    ) -> tuple[Books, Metering, Outcome]:
-        # Once more: between the two, credit may have been set aside, or a meter handed on.
-        books, made = self._changes(c, listing, witness)
-        outcome = metering_writes.apply(
-            c,
-            made,
-            self._provider,
-            now=now,
-            followed_to=self._followed_to,
-            max_overdraft=self._policy.max_overdraft,
-        )
-        return books, made, outcome
-
-    def _changes(
-        self, c: Connection, listing: _Listing, witness: Witness
-    ) -> tuple[Books, Metering]:
         world, known = listing.world, listing.known
         people = payers.to_look_up(world, known.claims, self._policy)
         books = metering.read(c, self._noted, people)
-        return books, changes(world, known, books, witness, listing.at, self._policy)
+        made = changes(world, known, books, self._witness, listing.at, self._policy)
+        wanted = frozenset(use for change in made.changes if (use := _use(change)))
+        return books, made, wanted - metering_prices.priced(c, self._provider, wanted, now)
 
-    def _tell_settled(self, outcome: Outcome) -> None:
-        self.settled = outcome.settled
-        for one in outcome.settled:
+    async def _write(self, changes: Sequence[Change], made: Metering, now: int) -> None:
+        """A few at a time, since whoever else wants to write has to wait for each transaction.
+
+        If it ends half-way, the next listing says what is left to do.
+        """
+        run, overdraft = self._database.run, self._policy.max_overdraft
+        settled, followed = list[Settled](), self._followed_to
+        for some in _portions(changes, _CHANGES):
+            done = await run(
+                metering_writes.apply, some, self._provider,
+                now=now, followed_to=followed, max_overdraft=overdraft,
+            )  # fmt: skip
+            settled += done.settled
+            followed = done.followed_to
+        await run(
+            metering_writes.follow_prices, now=now, followed_to=followed, max_overdraft=overdraft
+        )
+        shown = {*made.seen, *(change.use.key for change in changes if isinstance(change, Open))}
+        meters = await self._database.read(metering_writes.meters_of, shown)
+        for some_meters in _portions(meters, _METERS):
+            settled += await run(
+                ledger.settle_all, made.until,
+                now=now, meters=some_meters, max_overdraft=overdraft,
+            )  # fmt: skip
+        self._tell_settled(settled)
+
+    def _tell_settled(self, settled: Sequence[Settled]) -> None:
+        self.settled = tuple(settled)
+        for one in settled:
             if one.written_off:
                 _log.error(
                     "%s of %s: %d micros are written off, the credit of its payer had ended",
@@ -174,6 +184,10 @@ class Meter:
             if sentence not in self._seen.unpriced:
                 _log.warning("%s", sentence)
         self._seen.unpriced = told
+
+
+def _portions(some: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
+    return (some[at : at + size] for at in range(0, len(some), size))
 
 
 def _use(change: Change) -> Use | None:

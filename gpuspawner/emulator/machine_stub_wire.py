@@ -138,13 +138,13 @@ class Line:
                 status, said = answer.status, await answer.read()
         except (OSError, aiohttp.ClientError, asyncio.TimeoutError) as error:
             raise Unreachable(f"{name}: {error!r}") from error
-        if status in (401, 403, 404, 409, 410):
-            raise Disowned(f"{name}: {status}")
         try:
-            understood = json.loads(said) if status == 200 else None
+            understood = json.loads(said)
         except ValueError:
             understood = None
-        if not isinstance(understood, dict):
+        if status in (401, 403, 404, 409, 410) and "error" in (understood or ()):
+            raise Disowned(f"{name}: {status}")
+        if status != 200 or not isinstance(understood, dict):
             raise Unreachable(f"{name}: {status}")
         return understood
 

@@ -115,8 +115,11 @@ class _Pass:
         known_over = {(close.meter.key, close.meter.start) for close in closes}
         missed = list(self._missed(known_over | {(meter.key, meter.start) for meter in staying}))
         released = list(self._released(used))
+        # In order of time: a price that changed later must not reach what had ended by then.
+        dated: list[Switch | Close] = [*switches, *closes]
+        dated.sort(key=lambda one: one.at)
         return Metering(
-            (*notes, *absolved, *switches, *closes, *missed, *opened, *released),
+            (*notes, *absolved, *dated, *missed, *opened, *released),
             tuple(seen),
             self._until,
             Witness(self._seen, self._absences, self._over),

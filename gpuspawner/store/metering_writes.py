@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, select
@@ -12,12 +13,11 @@ from gpuspawner.policy.metering_changes import (
     STOPPED,
     VANISHED,
     Absolve,
+    Change,
     Close,
-    Metering,
     Missed,
     Note,
     Open,
-    Release,
     Running,
     Switch,
 )
@@ -36,27 +36,51 @@ from gpuspawner.store.metering_prices import backdate, priced, sku_of
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a pass: what was read, and what could not be opened for want of a price."""
+    """What came of it: what was read, what has no price yet, and up to when prices are followed."""
 
     settled: tuple[Settled, ...] = ()
     unpriced: frozenset[Use] = field(default_factory=frozenset)
+    followed_to: int = 0
 
 
 def apply(
     c: Connection,
-    made: Metering,
+    changes: Sequence[Change],
     provider: str,
     *,
     now: int,
     followed_to: int = 0,
     max_overdraft: int = 0,
 ) -> Outcome:
-    """Make the changes, follow the prices, and read every meter that the listing shows.
+    """Make some of the changes of a pass, in their order. What has no price is left out and named.
 
-    `now` is the time of writing, in UTC seconds; up to `followed_to` all meters follow the prices
-    already. What has no price yet is left out and named.
+    `now` is the time of writing, in UTC seconds; up to `followed_to` all meters follow the prices.
+    A few at a time: whoever else wants to write waits for this transaction.
     """
-    return _Pen(c, provider, now, followed_to, max_overdraft).write(made)
+    pen = _Pen(c, provider, now, followed_to, max_overdraft)
+    return pen.write(changes)
+
+
+def follow_prices(
+    c: Connection, *, now: int, followed_to: int = 0, max_overdraft: int = 0
+) -> Outcome:
+    """Let every meter go on at the prices that have changed since `followed_to`."""
+    pen = _Pen(c, "", now, followed_to, max_overdraft)
+    return pen.write((), until=now)
+
+
+def meters_of(c: Connection, keys: Collection[Key]) -> list[int]:
+    """The open meters of these things, by number."""
+    table = usage.meters
+    query = (
+        select(table.c.id, table.c.resource, table.c.component)
+        .where(table.c.closed_at.is_(None), table.c.course == ledger.course(c).id)
+        .order_by(table.c.id)
+    )
+    wanted = set(keys)
+    return [
+        row.id for row in c.execute(query) if (row.resource, Component(row.component)) in wanted
+    ]
 
 
 class _Pen:
@@ -72,38 +96,41 @@ class _Pen:
         self._settled: list[Settled] = []
         self._payers: dict[str, tuple[int, str | None]] = {}
 
-    def write(self, made: Metering) -> Outcome:
-        begun = [change for change in made.changes if isinstance(change, Open | Missed)]
-        wanted = [change.use for change in begun]
-        unpriced = frozenset(wanted) - priced(self._c, self._provider, wanted, self._now)
-        self._lock(made)
-        earliest = min([self._followed, *(use.since for use in wanted)])
+    def write(self, changes: Sequence[Change], until: int | None = None) -> Outcome:
+        begun = [change.use for change in changes if isinstance(change, Open | Missed)]
+        unpriced = frozenset(begun) - priced(self._c, self._provider, begun, self._now)
+        self._lock(changes)
+        earliest = min([self._followed, *(use.since for use in begun)])
         prices = newer_prices(self._c, self._course, earliest - 1)
         self._effects = [effect_of(price) for price in prices]
-        for change in made.changes:
-            if isinstance(change, Note):
-                saw(self._c, Sighting(change.ref, change.at, Source.HUB, UP, {}))
-            elif isinstance(change, Absolve):
-                self._absolve(change)
-        # In order of time: a price that changed later does not reach what had ended by then.
-        dated = [change for change in made.changes if isinstance(change, Switch | Close)]
-        for each in sorted(dated, key=lambda one: one.at):
-            self._follow_prices(each.at)
-            self._switch(each) if isinstance(each, Switch) else self._close(each)
-        for one in begun:
-            if one.use not in unpriced:
-                self._missed(one) if isinstance(one, Missed) else self._open(one)
-        self._follow_prices(self._now)
-        self._settle(made)
-        for change in made.changes:
-            if isinstance(change, Release):
-                ledger.release_hold(self._c, change.ref, now=self._now)
-        return Outcome(tuple(self._settled), unpriced)
+        for change in changes:
+            if not (isinstance(change, Open | Missed) and change.use in unpriced):
+                self._make(change)
+        if until is not None:
+            self._follow_prices(until)
+        return Outcome(tuple(self._settled), unpriced, self._followed + 1)
 
-    def _lock(self, made: Metering) -> None:
+    def _make(self, change: Change) -> None:
+        if isinstance(change, Note):
+            saw(self._c, Sighting(change.ref, change.at, Source.HUB, UP, {}))
+        elif isinstance(change, Absolve):
+            self._absolve(change)
+        elif isinstance(change, Switch | Close):
+            self._follow_prices(change.at)
+            self._switch(change) if isinstance(change, Switch) else self._close(change)
+        elif isinstance(change, Missed):
+            self._missed(change)
+        elif isinstance(change, Open):
+            self._open(change)
+        else:
+            ledger.release_hold(self._c, change.ref, now=self._now)
+
+    def _lock(self, changes: Sequence[Change]) -> None:
         """Meters first, then accounts by number: the one order in which the ledger takes locks."""
+        if self._c.dialect.name == "sqlite":
+            return  # it has locked the whole database already
         accounts = {self._pool}
-        for change in made.changes:
+        for change in changes:
             if isinstance(change, Open | Switch):
                 accounts.add(self._payer(change.student)[0])
         open_ = usage.meters.c.closed_at.is_(None)
@@ -262,22 +289,6 @@ class _Pen:
                 self._c, course=self._course, now=until, max_overdraft=self._overdraft
             )
         self._followed = max(self._followed, until)
-
-    def _settle(self, made: Metering) -> None:
-        table = usage.meters
-        shown: set[Key] = {*made.seen}
-        shown |= {change.use.key for change in made.changes if isinstance(change, Open)}
-        query = select(table.c.id, table.c.resource, table.c.component).where(
-            table.c.closed_at.is_(None), table.c.course == self._course
-        )
-        ids = [
-            row.id
-            for row in self._c.execute(query)
-            if (row.resource, Component(row.component)) in shown
-        ]
-        self._settled += ledger.settle_all(
-            self._c, made.until, now=self._now, meters=ids, max_overdraft=self._overdraft
-        )
 
     def _saw(
         self, resource: str, component: Component, at: int, state: str, raw: dict[str, str]

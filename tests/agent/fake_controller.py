@@ -15,7 +15,7 @@ class FakeController:
     """Speaks the agent's protocol for one machine.
 
     `orders` is what `environment` answers (None: not wanted), `answer` what a heartbeat is told,
-    `refuse` a status for every request but none. `reports` and `heartbeats` are what came.
+    `refuse` a status for every request but none, as the controller or, without `ours`, as the hub. `reports` and `heartbeats` are what came.
     """
 
     def __init__(self) -> None:
@@ -24,6 +24,7 @@ class FakeController:
         self.orders: dict[str, Any] | None = None
         self.verdict = "keep"
         self.refuse: int | None = None
+        self.ours = True
         self.reports: list[tuple[int, str, str]] = []
         self.heartbeats: list[dict[str, Any]] = []
         self.requests: list[str] = []
@@ -62,7 +63,7 @@ class FakeController:
 
     def answer(self, name: str, bearer: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         if self.refuse is not None:
-            return self.refuse, {"error": "refused"}
+            return self.refuse, {"error": "refused"} if self.ours else {"message": "Forbidden"}
         if name == "register":
             return self._register(body)
         if self.key is None or bearer != f"Bearer machine-1.{self.key}":

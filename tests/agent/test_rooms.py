@@ -168,6 +168,15 @@ def test_an_answer_that_is_no_yes_says_what_to_do(
     assert "key-0123456789" not in str(caught.value)
 
 
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+def test_a_refusal_of_the_hubs_own_is_not_the_controllers(
+    controller: FakeController, status: int
+) -> None:
+    controller.change(refuse=status, ours=False)
+    with pytest.raises(Unreachable):
+        Api(controller.url).environment("machine-1.key")
+
+
 def test_a_redirect_is_not_followed_with_the_key(controller: FakeController) -> None:
     controller.refuse = 302
     with pytest.raises(Unreachable):

@@ -49,6 +49,16 @@ def _ready(one):
     return {user["name"] for user in users} & set(CLASS) if status == 200 else set()
 
 
+def _known(one):
+    status, users = one.hub("GET", "users?state=active&limit=200")
+    return {user["name"] for user in users} & set(CLASS) if status == 200 else set()
+
+
+def _looks(one):
+    """How often the cloud has been asked for its machines since somebody began to count."""
+    return one.cloud("calls")["calls"].get("DescribeInstances", 0)
+
+
 def _running_up(one):
     return [
         line for line in one.cloud("bill")["lines"] if line["kind"] == "machine" and not line["to"]
@@ -65,9 +75,9 @@ def _running_up(one):
 def test_a_slow_cloud_does_not_slow_the_hub(university):
     one = university
     with look.trouble(one, {"action": "*", "delay": 2}):
-        looks = one.cloud("calls")["calls"]["DescribeInstances"]
+        looks = _looks(one)
         slow = _answers(one)
-        while one.cloud("calls")["calls"]["DescribeInstances"] < looks + 2:
+        while _looks(one) < looks + 2:
             slow = max(slow, _answers(one))
     # A hub that asks the cloud for each server on its loop takes 12 s here, not milliseconds.
     assert slow < 10 * one.idle + 0.5
@@ -91,4 +101,26 @@ def test_throttling_while_the_hub_starts_loses_no_server(university):
         one.until(lambda: _ready(one) == set(CLASS))
     assert one.alive("controller")
     assert _ready(one) == set(CLASS)
+    assert len(_running_up(one)) == len(CLASS)
+
+
+@bill(
+    CROWD,
+    when="the hub starts with forty servers in its database",
+    happens="It makes a spawner for each, and none of them speaks to the cloud: only the controller does.",
+    billed="The machines, as before.",
+    student="The servers go on.",
+)
+def test_making_many_spawners_makes_no_call_to_the_cloud(university):
+    one = university
+    one.freeze("controller")  # so that every call is the hub's
+    try:
+        one.kill("hub")
+        one.cloud("calls", method="DELETE")
+        one.start_hub()
+        one.until(lambda: _known(one) == set(CLASS))
+        assert one.cloud("calls")["calls"] == {}
+    finally:
+        one.thaw("controller")
+    one.until(lambda: _ready(one) == set(CLASS))
     assert len(_running_up(one)) == len(CLASS)

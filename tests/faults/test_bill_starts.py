@@ -264,29 +264,6 @@ def test_a_start_that_hung_leaves_nothing_running_when_the_controller_wakes_up(u
 
 @bill(
     START,
-    when="the hub loads hundreds of students and their servers",
-    happens="The hub itself never speaks to the cloud; it has no credential for it.",
-    billed="Nothing.",
-    student="Nothing of it.",
-)
-def test_making_many_spawners_makes_no_call_to_the_cloud(university):
-    one = university
-    users = [f"crowd{number}" for number in range(100)]
-    one.freeze("controller")
-    try:
-        one.cloud("calls", method="DELETE")
-        assert one.hub("POST", "users", {"usernames": users})[0] == 201
-        names = [each["name"] for each in one.hub("GET", "users?limit=200")[1]]
-        assert set(users) <= set(names)
-        for user in users:
-            assert one.hub("GET", f"users/{user}/servers/")[0] in (200, 404)
-        assert one.cloud("calls")["calls"] == {}
-    finally:
-        one.thaw("controller")
-
-
-@bill(
-    START,
     when="somebody turns on `JupyterHub.internal_ssl`",
     happens="The hub does not start, and names the setting: machines have no certificates of the "
     "hub's. If it is turned on where the hub cannot see it in time, each start is refused.",

@@ -24,7 +24,7 @@ from gpuspawner.model import (
     World,
 )
 from gpuspawner.policy.metering import changes
-from gpuspawner.policy.metering_changes import Metering, Witness
+from gpuspawner.policy.metering_changes import Metering, Open, Witness
 from gpuspawner.policy.money import Book, Component, Rate, moment_of, seconds_of
 from gpuspawner.policy.payers import MeteringPolicy
 from gpuspawner.policy.steps import Known
@@ -160,9 +160,13 @@ class Keeper:
         at = now or world.listed_at
         books = metering.read(self.c, (), ())
         made = changes(world, known, books, self.witness, at, self.policy)
-        self.outcome = metering_writes.apply(
-            self.c, made, "fake", now=max(seconds_of(at), NINE), followed_to=0
-        )
+        now = max(seconds_of(at), NINE)
+        self.outcome = metering_writes.apply(self.c, made.changes, "fake", now=now)
+        followed = self.outcome.followed_to
+        metering_writes.follow_prices(self.c, now=now, followed_to=followed)
+        shown = {*made.seen, *(one.use.key for one in made.changes if isinstance(one, Open))}
+        meters = metering_writes.meters_of(self.c, shown)
+        ledger.settle_all(self.c, made.until, now=now, meters=meters)
         self.witness = made.witness
         return made
 

@@ -32,7 +32,7 @@ from tests.store.ledger.bank import (
 )
 
 pytestmark = SWEEP
-SOME = settings(max_examples=600 if ALL else 8, deadline=None)
+SOME = settings(max_examples=200 if ALL else 8, deadline=None)
 FACTS = ("transactions", "postings", "prices", "sightings")
 SKUS = st.sampled_from([SMALL, LARGE, GP3])
 

@@ -54,10 +54,13 @@ PARTS = (
     "note progress",
     "board, no change",
     "board, one change",
+    "whole pass",
     "snapshot to JSON",
     "hub reads snapshot",
-    "whole pass",
 )
+ASIDE = ("hub reads snapshot",)
+"""Shown, but no part of a pass: once for each time a hub connects, and in the hub. While it is read,
+Python's garbage collector looks several times at what there is of it already."""
 
 
 async def measure(work: Callable[[], Awaitable[Any]]) -> dict[str, float]:
@@ -203,8 +206,8 @@ def main() -> None:
             ["whole process, MiB", *(row["process_mib"] for row in rows), ""],
         ],
     )
-    kept = all(one <= EXPONENT for one in growth.values())
-    print(f"linear (every exponent at most {EXPONENT}): {'yes' if kept else 'NO'}")
+    kept = all(one <= EXPONENT for name, one in growth.items() if name not in ASIDE)
+    print(f"linear, every exponent of a pass at most {EXPONENT}: {'yes' if kept else 'NO'}")
     write(
         "reconcile",
         {"rows": rows, "exponents": growth, "bound": EXPONENT, "kept": kept},

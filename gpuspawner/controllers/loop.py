@@ -12,10 +12,10 @@ from gpuspawner.errors import NotTheLeader
 
 _log = logging.getLogger(__name__)
 
-_SAVED = 0.25
+_SAVED = 0.4
 """The part of a minute's passes that may be saved up for when something happens."""
 
-_KEPT = 2.0
+_KEPT = 4.0
 """So many of them are not spent on looking again and again at what moves anyway."""
 
 _ROUNDING = 1e-9
@@ -26,7 +26,7 @@ class Loop:
 
     However often it is woken, two calls *begin* at least `gap` apart, so a class that presses Start
     together is one listing, not three hundred. And in no minute do more begin than one each `pace`:
-    a few may follow each other quickly, and are paid for by a third longer between the others.
+    a few may follow each other quickly, and are paid for by longer waits between the others.
     """
 
     def __init__(

@@ -33,6 +33,8 @@ from gpuspawner.views import Progress
 _log = logging.getLogger(__name__)
 
 _MOVING = frozenset({Power.PENDING, Power.STOPPING, Power.DELETING, Power.HALTED})
+_SOON_SEEN = frozenset({Action.CREATE, Action.CREATE_HOME, Action.ATTACH_HOME})
+"""Steps whose effect a listing shows in about a second, and for which the next step waits."""
 _OFFERINGS_FRESH = timedelta(hours=1)
 _ORDER = {stage: number for number, stage in enumerate(Stage)}
 
@@ -178,8 +180,7 @@ class Reconciler:
             )
         )
         due = now + (self._record.fast_interval if moves else self._record.slow_interval)
-        # A machine that runs and waits for its home has nothing else to wait for.
-        if retry_soon or any(step.action is Action.ATTACH_HOME for step in made.steps):
+        if retry_soon or any(step.action in _SOON_SEEN for step in made.steps):
             due = now
         return min(due, made.look_again_at) if made.look_again_at else due
 

@@ -83,7 +83,7 @@ class Controller(Configurable):
         help="Seconds between two listings of the cloud while something moves. Default: 3. Smaller makes the progress "
         "page livelier and a start a little faster, at the price of more requests (two for each listing, "
         "however many students wait). What happens is looked at within a second; in no minute are there more "
-        "listings than one each so many seconds, so in a rush they are a third farther apart.",
+        "listings than one each so many seconds, so in a long rush they are two thirds farther apart.",
     ).tag(config=True)
 
     slow_interval = Float(

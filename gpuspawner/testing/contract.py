@@ -12,7 +12,7 @@ import uuid
 from dataclasses import replace
 
 from gpuspawner.errors import InvalidSpec, MachineNotFound, WrongState
-from gpuspawner.model import Power, Severity
+from gpuspawner.model import DiskKind, Power, Severity
 from gpuspawner.providers.base import Provider
 from gpuspawner.testing.contract_homes import HomeContract
 from gpuspawner.testing.steps import refused
@@ -210,6 +210,60 @@ class ProviderContract(HomeContract):
         machine = await self.running(provider)
         await refused(MachineNotFound, stranger.delete(machine.id))
         assert await self.power(provider, machine.id) is Power.RUNNING
+
+    # What costs money, and from when to when.
+
+    async def test_a_machine_says_since_when_it_runs_and_a_start_moves_that(
+        self, provider: Provider
+    ) -> None:
+        machine = await self.stopped(provider)
+        await provider.start([machine.id], machine.placement.size)
+        await self.settle()
+        again = await self.see(provider, machine.id)
+        assert machine.powered_at is not None
+        assert again.powered_at is not None
+        assert machine.powered_at < again.powered_at
+
+    async def test_a_machine_that_was_stopped_says_when_and_one_that_runs_does_not(
+        self, provider: Provider
+    ) -> None:
+        machine = await self.running(provider)
+        assert machine.stopped_at is None
+        await provider.stop([machine.id])
+        await self.settle()
+        stopped = await self.see(provider, machine.id)
+        assert machine.powered_at is not None
+        assert stopped.stopped_at is not None
+        assert machine.powered_at < stopped.stopped_at
+
+    async def test_a_machine_that_was_deleted_still_says_when_for_a_while(
+        self, provider: Provider
+    ) -> None:
+        machine = await self.running(provider)
+        await provider.delete(machine.id)
+        await self.settle()
+        (ended,) = (await provider.list()).ended
+        assert (ended.id, ended.powered_at) == (machine.id, machine.powered_at)
+        assert ended.stopped_at is not None
+
+    async def test_every_disk_is_listed_for_what_it_costs_until_it_is_gone(
+        self, provider: Provider
+    ) -> None:
+        request = await self.request(provider)
+        machine = await provider.create(request)
+        home = await self.home(provider)
+        await self.settle()
+        disks = {disk.kind: disk for disk in (await provider.list()).disks}
+        own, kept = disks[DiskKind.OS], disks[DiskKind.HOME]
+        assert (own.machine_id, own.size_gib, own.claim) == (
+            machine.id, request.disk_gib, request.claim,
+        )  # fmt: skip
+        assert (kept.id, kept.size_gib, kept.created_at) == (
+            home.id, home.size_gib, home.created_at,
+        )  # fmt: skip
+        await provider.delete(machine.id)
+        await self.settle()
+        assert [disk.id for disk in (await provider.list()).disks] == [home.id]
 
     # The console.
 

@@ -16,7 +16,7 @@ from gpuspawner.model import Disk, DiskKind, World
 from gpuspawner.policy.money import Book, Component, Rate, seconds_of
 from gpuspawner.policy.payers import MeteringPolicy, hold_ref
 from gpuspawner.policy.steps import Known
-from gpuspawner.store import ledger
+from gpuspawner.store import ledger, metering_writes
 from gpuspawner.store.ledger import Actor, Role, Sku
 from tests.controllers.stage import IDENTITY, LARGE, Stage, name_of, staged
 
@@ -320,7 +320,7 @@ class TestTrouble:
         run = stage.database.run
 
         async def broken(fn, *args, **kwargs):
-            if fn == books.meter._write:
+            if fn is metering_writes.apply:
                 raise ControllerUnavailable("the disk is full")
             return await run(fn, *args, **kwargs)
 

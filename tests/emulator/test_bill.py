@@ -41,6 +41,14 @@ def test_sixty_one_seconds_are_not_rounded_up_to_a_minute_more() -> None:
     assert bill.statement(HOUR)["lines"][0]["billed_seconds"] == 61
 
 
+def test_seconds_are_counted_between_those_in_which_both_ends_are_listed() -> None:
+    bill = Bill()
+    bill.machine_runs("i-1", "g4dn.xlarge", 0.9)
+    bill.machine_ends("i-1", 100.1)
+
+    assert bill.statement(HOUR)["lines"][0]["seconds"] == 100
+
+
 def test_a_disk_of_sixty_gib_costs_four_dollars_eighty_for_thirty_days() -> None:
     bill = Bill()
     bill.disk_exists("vol-1", "gp3", 60, 0)

@@ -49,6 +49,23 @@ def test_a_stop_is_accepted_now_and_happens_later(cloud: Cloud) -> None:
     assert cloud.describe(machine)[0]["StateReason"]["Code"] == "Client.UserInitiatedShutdown"
 
 
+def test_when_a_machine_was_stopped_is_said_as_ec2_says_it(cloud: Cloud) -> None:
+    machine = cloud.running()
+    cloud.ec2.stop_instances(InstanceIds=[machine])
+    cloud.advance(60)
+
+    reason = cloud.describe(machine)[0]["StateTransitionReason"]
+    assert reason == "User initiated (2027-01-15 08:00:08 GMT)"
+
+
+def test_when_a_machine_switched_itself_off_is_not_said(cloud: Cloud) -> None:
+    machine = cloud.running()
+    cloud.emulator.world.lifecycle.powered(machine, "poweroff")
+    cloud.advance(60)
+
+    assert cloud.describe(machine)[0]["StateTransitionReason"] == ""
+
+
 def test_a_stopped_machine_keeps_its_private_address_and_loses_the_public_one(cloud: Cloud) -> None:
     machine = cloud.running()
     before = cloud.describe(machine)[0]

@@ -27,7 +27,6 @@ from gpuspawner.clock import Clock, SystemClock
 from gpuspawner.controllers.hands import Hands
 from gpuspawner.controllers.inspector import Inspector
 from gpuspawner.controllers.loop import Loop
-from gpuspawner.controllers.meter import Meter
 from gpuspawner.controllers.reconciler import Reconciler, always
 from gpuspawner.controllers.roll_call import RollCall
 from gpuspawner.errors import ConfigurationError, NotTheLeader
@@ -101,10 +100,7 @@ class Controller:
             agent_url=f"{record.public_url.rstrip('/')}{SERVICE_PREFIX}{API}/agent",
             ca=Path(record.ca_file).read_text(encoding="ascii") if record.ca_file else "",
         )
-        self._meter = Meter(provider.name, database, seen, clock)
-        self._reconciler = Reconciler(
-            provider, database, hands, seen, clock, record, leads=leads, listed=self._meter.listed
-        )
+        self._reconciler = Reconciler(provider, database, hands, seen, clock, record, leads=leads)
         self.board = Board(database, seen, clock)
         self._inspector = Inspector(provider, seen, clock)
         self._beats = Beats(database, clock)
@@ -146,7 +142,6 @@ class Controller:
             asyncio.create_task(self._refresh(), name="board"),
             asyncio.create_task(self._beats.run(), name="heartbeats"),
             asyncio.create_task(self._inspector.run(), name="inspect"),
-            asyncio.create_task(self._meter.run(), name="meter"),
         ]
         if self._roll_call:
             tasks.append(asyncio.create_task(self._roll_call.run(), name="roll call"))

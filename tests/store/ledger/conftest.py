@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import faulthandler
 import shutil
-import sys
 from collections.abc import Iterator
 
 import pytest
+from _pytest.faulthandler import fault_handler_stderr_fd_key
 from sqlalchemy import Engine
 
 from gpuspawner.store.database import Connection, Database, engine_of
@@ -18,8 +18,9 @@ from tests.store.wishes import KEY
 def _patience(request: pytest.FixtureRequest) -> None:
     """The last resort, which ends everything, waits longer than a test's own time-out."""
     marker = request.node.get_closest_marker("timeout")
-    if marker and sys.__stderr__:
-        faulthandler.dump_traceback_later(marker.args[0] + 30, exit=True, file=sys.__stderr__)
+    if marker:
+        said_on = request.config.stash[fault_handler_stderr_fd_key]
+        faulthandler.dump_traceback_later(marker.args[0] + 30, exit=True, file=said_on)
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

@@ -6,9 +6,9 @@
 | `GET machines` | every instance: id, state, type, zone, address, tags, volumes, since |
 | `POST machines/<id>/power {"action": A}` | what somebody does to it behind everybody's back: in the console `start`, `stop`, `reboot` or `terminate`, or `off` from inside it; answers the machine, or 409 when its state forbids it |
 | `GET events?since=N` | the events of machines after number N, in order; prices in USD an hour |
-| `GET bill` | what AWS would have billed until now |
+| `GET bill` | what the cloud would have billed until now |
 | `GET calls`, `DELETE calls` | calls by action, and those that were throttled |
-| `GET`, `POST`, `DELETE faults` | see `gpuspawner.emulator.ec2_faults` |
+| `GET`, `POST`, `DELETE faults` | see `gpuspawner.emulator.faults` |
 | `GET clock`, `POST clock {"advance": seconds}` | the emulated time |
 
 An error is `{"error": sentence}` with status 400, 404, 405 or 409.
@@ -18,16 +18,17 @@ from __future__ import annotations
 
 import json
 import re
+import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs
 
-from gpuspawner.emulator.clock_ import text
-from gpuspawner.emulator.ec2_fault_schema import BadRule
-from gpuspawner.emulator.ec2_instances import Instances
-from gpuspawner.emulator.ec2_lifecycle import Record
-from gpuspawner.emulator.ec2_wire import Answer, Call, Refusal
-from gpuspawner.emulator.ec2_world import World, sizes
+from gpuspawner.emulator.bill import Bill
+from gpuspawner.emulator.clock_ import Clock, text
+from gpuspawner.emulator.fault_schema import BadRule
+from gpuspawner.emulator.faults import Faults
+from gpuspawner.emulator.wire import Answer, Refusal
 
 Query = Mapping[str, list[str]]
 Reply = tuple[int, Any]
@@ -37,12 +38,49 @@ _POWER = re.compile(r"machines/([^/]+)/power")
 _ACTIONS = ("off", "start", "stop", "reboot", "terminate")
 
 
+class World(Protocol):
+    """What is common to every emulated cloud. Hold `lock` while you look at it."""
+
+    lock: threading.RLock
+    clock: Clock
+    bill: Bill
+    faults: Faults
+    calls: Counter[str]
+    throttled: Counter[str]
+
+    def settle(self) -> None:
+        """Do what is due by now."""
+
+
+class Front(Protocol):
+    """What one cloud says of itself and its machines."""
+
+    def seed(self) -> dict[str, Any]:
+        """What is there from the start."""
+
+    def machines(self) -> list[dict[str, Any]]:
+        """Every machine."""
+
+    def machine(self, machine_id: str) -> dict[str, Any] | None:
+        """One machine, if there is such a one."""
+
+    def power(self, machine_id: str, action: str) -> None:
+        """Do one of `off`, `start`, `stop`, `reboot`, `terminate` to it.
+
+        Raises:
+            Refusal: its state forbids it.
+        """
+
+    def events(self) -> list[dict[str, Any]]:
+        """All events, in order."""
+
+
 class Api:
     """Answers for one world."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, front: Front) -> None:
         self._world = world
-        self._instances = Instances(world)
+        self._front = front
         self._doors: dict[str, dict[str, Door]] = {
             "seed": {"GET": self._seed},
             "machines": {"GET": self._machines},
@@ -53,12 +91,12 @@ class Api:
             "clock": {"GET": self._time, "POST": self._advance},
         }
 
-    def answer(self, method: str, path: str, environ: Mapping[str, Any], body: bytes) -> Answer:
+    def answer(self, method: str, path: str, query: str, body: bytes) -> Answer:
         """The answer to one request below `/_emulator/`."""
-        status, content = self._reply(method, path, environ, body)
+        status, content = self._reply(method, path, query, body)
         return Answer(status, json.dumps(content).encode() + b"\n", "application/json")
 
-    def _reply(self, method: str, path: str, environ: Mapping[str, Any], body: bytes) -> Reply:
+    def _reply(self, method: str, path: str, query: str, body: bytes) -> Reply:
         name = path.removeprefix("/_emulator").strip("/")
         methods = self._doors.get(name)
         if named := _POWER.fullmatch(name):
@@ -73,58 +111,31 @@ class Api:
             return 400, {"error": "The body is not JSON."}
         with self._world.lock:
             self._world.settle()
-            return methods[method](parse_qs(str(environ.get("QUERY_STRING", ""))), asked)
+            return methods[method](parse_qs(query), asked)
 
     def _seed(self, _query: Query, _body: Any) -> Reply:
-        about = {"sizes": sizes(), "separation": self._world.host.separation}
-        return 200, {**self._world.seed.to_json(), **about}
+        return 200, self._front.seed()
 
     def _machines(self, _query: Query, _body: Any) -> Reply:
-        records = self._world.lifecycle.records.values()
-        return 200, {"machines": [self._machine(record) for record in records]}
-
-    def _machine(self, record: Record) -> dict[str, Any]:
-        tags = self._world.backend.tags.get(record.id, {})
-        return {
-            "id": record.id,
-            "state": record.state,
-            "type": record.type,
-            "zone": record.zone,
-            "address": record.address,
-            "tags": dict(tags),
-            "volumes": sorted(self._world.volumes.folders(record.id)),
-            "created": text(record.created_at),
-            "since": text(record.since),
-        }
+        return 200, {"machines": self._front.machines()}
 
     def _power(self, machine_id: str, body: Any) -> Reply:
         action = body.get("action") if isinstance(body, dict) else None
-        record = self._world.lifecycle.records.get(machine_id)
         if action not in _ACTIONS:
             return 400, {"error": f'The body is {{"action": one of {", ".join(_ACTIONS)}}}.'}
-        if record is None:
+        if self._front.machine(machine_id) is None:
             return 404, {"error": f"There is no machine {machine_id}."}
-        if action == "off":
-            if record.state != "running":
-                return 409, {"error": f"{machine_id} is {record.state}: nobody is inside."}
-            self._world.lifecycle.powered(machine_id, "poweroff")
-            return 200, self._machine(record)
-        # Through the API's own door, so that states, capacity and quota count; as somebody else's
-        # call it is not among those that were counted and throttled.
-        call = Call(
-            "ec2", self._world.region, f"{action.title()}Instances", {"InstanceId.1": machine_id}
-        )
         try:
-            self._instances.handlers[call.action](call, _nobody)
+            self._front.power(machine_id, action)
         except Refusal as error:
             return 409, {"error": f"{error.code}: {error.message}"}
-        return 200, self._machine(record)
+        return 200, self._front.machine(machine_id)
 
     def _events(self, query: Query, _body: Any) -> Reply:
         since = query.get("since", ["0"])[0]
         if not since.isdigit():
             return 400, {"error": "The query's since is the number of the last event you have."}
-        return 200, {"events": self._world.lifecycle.events[int(since) :]}
+        return 200, {"events": self._front.events()[int(since) :]}
 
     def _calls(self, _query: Query, _body: Any) -> Reply:
         calls, throttled = dict(self._world.calls), dict(self._world.throttled)
@@ -159,7 +170,3 @@ class Api:
         self._world.clock.advance(seconds)
         self._world.settle()
         return self._time(query, body)
-
-
-def _nobody(call: Call) -> Answer:
-    raise AssertionError(f"{call.action} is not for moto")

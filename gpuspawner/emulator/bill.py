@@ -1,20 +1,42 @@
-"""What a real AWS would have billed, from the emulator's own record of what ran when.
+"""What a real cloud would have billed, from the emulator's own record of what ran when.
 
-A machine costs from the moment it is `running` until it is `stopping` or `shutting-down`, by the
-second, sixty seconds at least for every start (EC2 user guide, "Instance lifecycle"). A disk costs
-from its creation to its deletion, whether the machine runs or not. Amounts are whole micros of a
-dollar, rounded down once for each line.
+Which states cost is the cloud's business, and what they cost is in its table of prices. On EC2 a
+machine costs from the moment it is `running` until it is `stopping` or `shutting-down`, sixty
+seconds at least for every start (EC2 user guide, "Instance lifecycle"); on Azure until it is being
+deallocated, so a machine that is merely stopped goes on costing. A disk costs from its creation to
+its deletion, whether the machine runs or not. Amounts are whole micros of a dollar, rounded down
+once for each line.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gpuspawner.emulator import ec2_prices as prices
 from gpuspawner.emulator.clock_ import text
 
 HOUR = 3600
+
+
+@dataclass(frozen=True)
+class Prices:
+    """One cloud's table: micros an hour for machines and an address, per GiB and month for disks.
+
+    A machine or disk that is missing is billed at nothing, and the statement says so.
+    """
+
+    as_of: str
+    machines: Mapping[str, int]
+    disks: Mapping[str, int]
+    address: int
+    month_seconds: int
+    minimum_seconds: int
+    currency: str = "USD"
+
+    def machine(self, machine_type: str) -> int:
+        """Micros an hour, 0 for a type that is not in the table."""
+        return self.machines.get(machine_type, 0)
 
 
 @dataclass
@@ -28,11 +50,11 @@ class Line:
     price_micros: int
     per_seconds: int = HOUR
     quantity: int = 1
-    minimum_seconds: int = prices.MINIMUM_SECONDS
+    minimum_seconds: int = 0
     until: float | None = None
 
     def seconds(self, now: float) -> int:
-        """How long it has lasted, between the whole seconds in which AWS would list both ends."""
+        """How long it has lasted, between the whole seconds in which the cloud would list both ends."""
         return max(0, int(now if self.until is None else self.until) - int(self.since))
 
     def billed_seconds(self, now: float) -> int:
@@ -63,13 +85,14 @@ class Line:
 class Bill:
     """All lines of the account, in the order in which they began."""
 
-    def __init__(self) -> None:
+    def __init__(self, prices: Prices) -> None:
+        self.prices = prices
         self._lines: list[Line] = []
         self._open: dict[tuple[str, str], Line] = {}
 
     def machine_runs(self, machine_id: str, machine_type: str, at: float) -> None:
         """Computing begins."""
-        self._begin(Line("machine", machine_id, machine_type, at, price_of(machine_type)))
+        self._begin("machine", machine_id, machine_type, at, self.prices.machine(machine_type))
 
     def machine_ends(self, machine_id: str, at: float) -> None:
         """Computing ends; a machine that was not billed is no error."""
@@ -77,8 +100,8 @@ class Bill:
 
     def disk_exists(self, disk_id: str, disk_type: str, gib: int, at: float) -> None:
         """A disk has been created, attached or not."""
-        price = prices.DISKS.get(disk_type, 0)
-        self._begin(Line("disk", disk_id, disk_type, at, price, prices.MONTH_SECONDS, gib))
+        price, month = self.prices.disks.get(disk_type, 0), self.prices.month_seconds
+        self._begin("disk", disk_id, disk_type, at, price, month, gib)
 
     def disk_is_gone(self, disk_id: str, at: float) -> None:
         """A disk has been deleted."""
@@ -86,7 +109,7 @@ class Bill:
 
     def address_exists(self, machine_id: str, at: float) -> None:
         """A machine has got a public IPv4 address."""
-        self._begin(Line("address", machine_id, "public IPv4", at, prices.ADDRESS))
+        self._begin("address", machine_id, "public IPv4", at, self.prices.address)
 
     def address_is_gone(self, machine_id: str, at: float) -> None:
         """The machine's public address has been given back."""
@@ -100,24 +123,30 @@ class Bill:
             for kind in ("machine", "disk", "address")
         }
         return {
-            "currency": prices.CURRENCY,
-            "prices_as_of": prices.AS_OF,
+            "currency": self.prices.currency,
+            "prices_as_of": self.prices.as_of,
             "at": text(now),
             "lines": lines,
             "totals": {**totals, "all": sum(totals.values())},
             "unpriced": sorted({line["what"] for line in lines if not line["price_micros"]}),
         }
 
-    def _begin(self, line: Line) -> None:
+    def _begin(
+        self,
+        kind: str,
+        thing: str,
+        what: str,
+        at: float,
+        price: int,
+        per_seconds: int = HOUR,
+        quantity: int = 1,
+    ) -> None:
+        least = self.prices.minimum_seconds
+        line = Line(kind, thing, what, at, price, per_seconds, quantity, least)
         self._lines.append(line)
-        self._open[line.kind, line.id] = line
+        self._open[kind, thing] = line
 
     def _end(self, kind: str, thing: str, at: float) -> None:
         line = self._open.pop((kind, thing), None)
         if line is not None:
             line.until = at
-
-
-def price_of(machine_type: str) -> int:
-    """Micros an hour, 0 for a type that is not in the table."""
-    return prices.MACHINES.get(machine_type, 0)

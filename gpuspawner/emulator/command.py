@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from gpuspawner.emulator.ec2_faults import Times
-from gpuspawner.emulator.ec2_jobs import MachineHost
+from gpuspawner.emulator.faults import Times
+from gpuspawner.emulator.jobs import MachineHost
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -21,8 +21,9 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from gpuspawner.emulator.clock_ import Clock
 from gpuspawner.emulator.ec2_app import Application
-from gpuspawner.emulator.ec2_faults import Faults, Times
+from gpuspawner.emulator.ec2_limits import TERMS
 from gpuspawner.emulator.ec2_world import HostMaker, World
+from gpuspawner.emulator.faults import Faults, Times
 
 TICK_SECONDS = 0.2
 """How often, in real time, the states are looked at when nobody calls."""
@@ -58,7 +59,7 @@ class Emulator:
     ) -> None:
         self._temporary = None if folder else tempfile.TemporaryDirectory(prefix="emulated-ec2-")
         where = folder or Path(self._temporary.name if self._temporary else "")
-        faults = Faults(times or Times(), throttle=throttle)
+        faults = Faults(TERMS, times or Times(), throttle=throttle)
         self.world = World(where, clock or Clock(), faults, network=network, make_host=make_host)
         self._application = Application(self.world)
         self._server = make_server(

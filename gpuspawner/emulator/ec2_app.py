@@ -16,10 +16,11 @@ from gpuspawner.emulator import ec2_moto as border
 from gpuspawner.emulator import ec2_services as services
 from gpuspawner.emulator.api import Api
 from gpuspawner.emulator.ec2_disks import Disks
-from gpuspawner.emulator.ec2_faults import Rule
+from gpuspawner.emulator.ec2_front import Front
 from gpuspawner.emulator.ec2_instances import Instances
 from gpuspawner.emulator.ec2_wire import Answer, Call, Dropped, Refusal, parse, refusal
 from gpuspawner.emulator.ec2_world import World
+from gpuspawner.emulator.faults import Rule
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ class Application:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._api = Api(world)
+        self._api = Api(world, Front(world))
         self._moto = border.application()
         self._closing = threading.Event()
         self._handlers = {**Instances(world).handlers, **Disks(world).handlers}
@@ -52,7 +53,8 @@ class Application:
         path = environ.get("PATH_INFO", "")
         try:
             if path.startswith("/_emulator"):
-                answer = self._api.answer(environ["REQUEST_METHOD"], path, environ, body)
+                query = str(environ.get("QUERY_STRING", ""))
+                answer = self._api.answer(environ["REQUEST_METHOD"], path, query, body)
             else:
                 answer = self._answer(parse(environ, body), environ)
         except Dropped:

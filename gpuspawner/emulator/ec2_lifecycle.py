@@ -19,12 +19,12 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from gpuspawner.emulator import ec2_moto as border
-from gpuspawner.emulator.bill import Bill, price_of
+from gpuspawner.emulator.behaviours import CLAIM_TAG
+from gpuspawner.emulator.bill import Bill
 from gpuspawner.emulator.clock_ import Clock, moment, sentence_time, text
-from gpuspawner.emulator.ec2_behaviours import CLAIM_TAG
-from gpuspawner.emulator.ec2_faults import Faults
-from gpuspawner.emulator.ec2_jobs import Jobs, MachineHost, Work
 from gpuspawner.emulator.ec2_volumes import Volumes
+from gpuspawner.emulator.faults import Faults
+from gpuspawner.emulator.jobs import Jobs, MachineHost, Work
 
 CODES = {
     "pending": 0,
@@ -269,7 +269,7 @@ class Lifecycle:
                 "type": record.type,
                 "zone": record.zone,
                 "address": record.address,
-                "price_per_hour": price_of(record.type) / 1_000_000,
+                "price_per_hour": self._bill.prices.machine(record.type) / 1_000_000,
                 **more,
             }
         )

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 
 from gpuspawner.emulator.ec2_wire import Call, Refusal
+from gpuspawner.emulator.fault_schema import Terms
 
 REQUESTS: dict[str, tuple[int, int]] = {
     "RunInstances": (5, 2),
@@ -47,6 +48,21 @@ QUOTAS: dict[str, tuple[str, float]] = {
     "L-1216C47A": ("Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances", 1152),
 }
 """Quota code: AWS's name of it, and the vCPUs it allows here at start."""
+
+
+TERMS = Terms(
+    quotas={code: limit for code, (_, limit) in QUOTAS.items()},
+    statuses={
+        "InsufficientInstanceCapacity": 500,
+        "InternalError": 500,
+        "ServerInternal": 500,
+        "RequestLimitExceeded": 503,
+        "ServiceUnavailable": 503,
+        "Unavailable": 503,
+        "UnauthorizedOperation": 403,
+    },
+)
+"""What fault rules may name here."""
 
 
 @dataclass

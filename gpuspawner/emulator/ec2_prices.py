@@ -8,6 +8,8 @@ public IPv4 address since 2024-02-01 (AWS networking blog).
 
 from __future__ import annotations
 
+from gpuspawner.emulator.bill import Prices
+
 AS_OF = "2026-07-20"
 CURRENCY = "USD"
 
@@ -27,7 +29,7 @@ MACHINES: dict[str, int] = {
     "p5.4xlarge": 6_880_000,
     "t3.micro": 10_400,
 }
-"""Instance type: micros an hour. A type that is missing here is billed at nothing, and says so."""
+"""Instance type: micros an hour."""
 
 DISKS: dict[str, int] = {"gp3": 80_000, "gp2": 100_000}
 """Volume type: micros per GiB and month of 30 days."""
@@ -38,3 +40,5 @@ ADDRESS = 5_000
 MONTH_SECONDS = 30 * 24 * 3600
 MINIMUM_SECONDS = 60
 """The least that is billed, of each start of a machine and of each disk."""
+
+PRICES = Prices(AS_OF, MACHINES, DISKS, ADDRESS, MONTH_SECONDS, MINIMUM_SECONDS, CURRENCY)

@@ -15,8 +15,8 @@ from typing import Any
 from gpuspawner.emulator import ec2_moto as border
 from gpuspawner.emulator.bill import Bill
 from gpuspawner.emulator.clock_ import Clock, moment
-from gpuspawner.emulator.ec2_faults import Faults
-from gpuspawner.emulator.ec2_jobs import Jobs, MachineHost
+from gpuspawner.emulator.faults import Faults
+from gpuspawner.emulator.jobs import Jobs, MachineHost
 
 
 class Volumes:

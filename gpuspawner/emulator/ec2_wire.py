@@ -10,26 +10,16 @@ import json
 import re
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
 from xml.sax.saxutils import escape
 
+from gpuspawner.emulator.wire import Answer, Dropped, Refusal
+
+__all__ = ["Answer", "Call", "Dropped", "Refusal", "items", "parse", "refusal", "tag", "xml"]
+
 NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
 _CREDENTIAL = re.compile(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/aws4_request")
-
-
-class Refusal(Exception):
-    """AWS says no: `code` and `message` are what the SDK shows, `status` is the HTTP status."""
-
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.status = status
-
-
-class Dropped(Exception):
-    """The connection ends without an answer."""
 
 
 @dataclass(frozen=True)
@@ -64,16 +54,6 @@ class Call:
         """The same call with other values for some parameters."""
         changed = {**self.params, **params}
         return Call(self.service, self.region, self.action, changed, urlencode(changed).encode())
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One HTTP answer."""
-
-    status: int
-    body: bytes
-    content_type: str = "text/xml;charset=UTF-8"
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def parse(environ: Mapping[str, object], body: bytes) -> Call:

@@ -15,13 +15,13 @@ from typing import Any
 from gpuspawner.emulator import ec2_moto as border
 from gpuspawner.emulator.bill import Bill
 from gpuspawner.emulator.clock_ import Clock, moment
-from gpuspawner.emulator.ec2_faults import Faults
-from gpuspawner.emulator.ec2_jobs import Jobs, MachineHost, NoMachines
 from gpuspawner.emulator.ec2_lifecycle import CODES, Lifecycle
 from gpuspawner.emulator.ec2_limits import Throttle, no_capacity, over_quota, quota_of, room_for
-from gpuspawner.emulator.ec2_prices import MACHINES
+from gpuspawner.emulator.ec2_prices import MACHINES, PRICES
 from gpuspawner.emulator.ec2_volumes import Volumes
 from gpuspawner.emulator.ec2_wire import Call
+from gpuspawner.emulator.faults import Faults
+from gpuspawner.emulator.jobs import Jobs, MachineHost, NoMachines
 
 HostMaker = Callable[[Path, Callable[[str, str], None]], MachineHost]
 """Makes a host from the folder it may use and the function it calls when a machine goes off."""
@@ -71,7 +71,7 @@ class World:
         self.faults = faults
         self.region = region
         self.lock = threading.RLock()
-        self.bill = Bill()
+        self.bill = Bill(PRICES)
         self.throttle = Throttle()
         self.calls: Counter[str] = Counter()
         self.throttled: Counter[str] = Counter()

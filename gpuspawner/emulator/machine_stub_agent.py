@@ -56,7 +56,7 @@ class Agent:
         line: the way to the controller.
         volumes: attached to it, id to folder; changed from outside as they come and go.
         hub: the hub's version, for the server.
-        behaviour: one of `ec2_behaviours.BEHAVIOURS`.
+        behaviour: one of `behaviours.BEHAVIOURS`.
         pace: what the time is, and how to wait.
     """
 

@@ -18,8 +18,8 @@ from botocore.exceptions import ClientError
 
 from gpuspawner.emulator.clock_ import Clock
 from gpuspawner.emulator.ec2 import Emulator
-from gpuspawner.emulator.ec2_faults import Times
 from gpuspawner.emulator.ec2_world import HostMaker
+from gpuspawner.emulator.faults import Times
 
 NOON = 1_800_000_000.0
 """2027-01-15T08:00:00Z: when every test begins."""

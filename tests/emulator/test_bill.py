@@ -1,12 +1,13 @@
 """The bill that a real AWS would send: worked out by hand here, and independent of any ledger."""
 
 from gpuspawner.emulator.bill import Bill
+from gpuspawner.emulator.ec2_prices import PRICES
 
 HOUR = 3600.0
 
 
 def test_a_machine_is_billed_by_the_second_from_running_to_stopping() -> None:
-    bill = Bill()
+    bill = Bill(PRICES)
     bill.machine_runs("i-1", "g4dn.xlarge", 0)
     bill.machine_ends("i-1", 1.5 * HOUR)
 
@@ -16,7 +17,7 @@ def test_a_machine_is_billed_by_the_second_from_running_to_stopping() -> None:
 
 
 def test_a_machine_that_still_runs_is_billed_until_now() -> None:
-    bill = Bill()
+    bill = Bill(PRICES)
     bill.machine_runs("i-1", "g4dn.xlarge", 0)
 
     (line,) = bill.statement(HOUR)["lines"]
@@ -25,7 +26,7 @@ def test_a_machine_that_still_runs_is_billed_until_now() -> None:
 
 
 def test_every_start_is_billed_for_sixty_seconds_at_least() -> None:
-    bill = Bill()
+    bill = Bill(PRICES)
     for start in (0, 100, 200):
         bill.machine_runs("i-1", "g4dn.xlarge", start)
         bill.machine_ends("i-1", start + 10)
@@ -34,7 +35,7 @@ def test_every_start_is_billed_for_sixty_seconds_at_least() -> None:
 
 
 def test_sixty_one_seconds_are_not_rounded_up_to_a_minute_more() -> None:
-    bill = Bill()
+    bill = Bill(PRICES)
     bill.machine_runs("i-1", "g4dn.xlarge", 0)
     bill.machine_ends("i-1", 61)
 
@@ -42,7 +43,7 @@ def test_sixty_one_seconds_are_not_rounded_up_to_a_minute_more() -> None:
 
 
 def test_seconds_are_counted_between_those_in_which_both_ends_are_listed() -> None:
-    bill = Bill()
+    bill = Bill(PRICES)
     bill.machine_runs("i-1", "g4dn.xlarge", 0.9)
     bill.machine_ends("i-1", 100.1)
 
@@ -50,14 +51,14 @@ def test_seconds_are_counted_between_those_in_which_both_ends_are_listed() -> No
 
 
 def test_a_disk_of_sixty_gib_costs_four_dollars_eighty_for_thirty_days() -> None:
-    bill = Bill()
+    bill = Bill(PRICES)
     bill.disk_exists("vol-1", "gp3", 60, 0)
 
     assert bill.statement(30 * 24 * HOUR)["totals"]["disk"] == 4_800_000
 
 
 def test_a_deleted_disk_costs_no_more() -> None:
-    bill = Bill()
+    bill = Bill(PRICES)
     bill.disk_exists("vol-1", "gp3", 60, 0)
     bill.disk_is_gone("vol-1", 24 * HOUR)
 
@@ -65,7 +66,7 @@ def test_a_deleted_disk_costs_no_more() -> None:
 
 
 def test_an_address_costs_half_a_cent_an_hour() -> None:
-    bill = Bill()
+    bill = Bill(PRICES)
     bill.address_exists("i-1", 0)
     bill.address_is_gone("i-1", 10 * HOUR)
 
@@ -73,7 +74,7 @@ def test_an_address_costs_half_a_cent_an_hour() -> None:
 
 
 def test_a_line_says_from_when_to_when_and_at_what_price() -> None:
-    bill = Bill()
+    bill = Bill(PRICES)
     bill.machine_runs("i-1", "g5.xlarge", 1_800_000_000)
     bill.machine_ends("i-1", 1_800_000_120)
 
@@ -95,21 +96,21 @@ def test_a_line_says_from_when_to_when_and_at_what_price() -> None:
 
 
 def test_a_type_without_a_price_is_named_and_not_hidden() -> None:
-    bill = Bill()
+    bill = Bill(PRICES)
     bill.machine_runs("i-1", "x2gd.metal", 0)
 
     assert bill.statement(HOUR)["unpriced"] == ["x2gd.metal"]
 
 
 def test_types_with_prices_are_not_named() -> None:
-    bill = Bill()
+    bill = Bill(PRICES)
     bill.machine_runs("i-1", "g5.xlarge", 0)
 
     assert bill.statement(HOUR)["unpriced"] == []
 
 
 def test_the_end_of_what_never_began_changes_nothing() -> None:
-    bill = Bill()
+    bill = Bill(PRICES)
     bill.machine_ends("i-1", 5)
     bill.disk_is_gone("vol-1", 5)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from gpuspawner.emulator.ec2_jobs import Jobs
+from gpuspawner.emulator.jobs import Jobs
 from tests.emulator.ec2_worlds import Cloud, RecordingHost
 
 pytestmark = pytest.mark.emulator

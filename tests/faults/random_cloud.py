@@ -27,9 +27,10 @@ from moto.moto_api._internal import mock_random
 
 from gpuspawner.emulator.clock_ import Clock
 from gpuspawner.emulator.ec2_app import Application
-from gpuspawner.emulator.ec2_faults import Faults, Times
+from gpuspawner.emulator.ec2_limits import TERMS
 from gpuspawner.emulator.ec2_wire import parse
 from gpuspawner.emulator.ec2_world import World
+from gpuspawner.emulator.faults import Faults, Times
 from gpuspawner.providers.aws import AWSProvider, AWSRecord
 from gpuspawner.testing import FakeClock
 
@@ -106,7 +107,7 @@ class Cloud:
         self.world = World(
             folder,
             self.clock.cloud,
-            Faults(Times(pending=8, stopping=5, shutting_down=5), seed=seed),
+            Faults(TERMS, Times(pending=8, stopping=5, shutting_down=5), seed=seed),
         )
         self.other_image = _other_image(self.world)
         self._application = Application(self.world)

@@ -12,7 +12,7 @@ import boto3
 
 from gpuspawner.emulator.clock_ import Clock
 from gpuspawner.emulator.ec2 import Emulator
-from gpuspawner.emulator.ec2_faults import Times
+from gpuspawner.emulator.faults import Times
 from gpuspawner.model import Placement
 from gpuspawner.providers.aws import AWSProvider, AWSRecord
 from gpuspawner.providers.base import MachineRequest

@@ -19,9 +19,10 @@ A body is one object or a list of objects; `kind` says which. `GET` answers
 The other kinds set one thing each, until they are set again:
 
 * `{"kind": "capacity", "type": "g5.xlarge", "zone": "us-east-1a", "limit": 2}`: so many machines
-  may be pending or running together; `type` and `zone` are patterns, `limit` null is no limit
-* `{"kind": "quota", "code": "L-DB2E81BA", "limit": 8}`: vCPUs
-* `{"kind": "throttle", "on": true}`: AWS's documented token buckets
+  may be pending or running together; `type` and `zone` are patterns, `limit` null is no limit;
+  `"late": true` on Azure: the request is accepted, and the operation fails afterwards
+* `{"kind": "quota", "code": "L-DB2E81BA", "limit": 8}`: vCPUs; on Azure a family, or `cores`
+* `{"kind": "throttle", "on": true}`: the cloud's documented token buckets
 * `{"kind": "lag", "hidden": 5, "stale": 3}`: new things are not listed for `hidden` seconds, states
   are those of `stale` seconds ago
 * `{"kind": "times", "pending": 8, "stopping": 5, "shutting_down": 5, "attaching": 1}`: seconds
@@ -45,20 +46,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from gpuspawner.emulator.ec2_behaviours import Behaviours
-from gpuspawner.emulator.ec2_fault_schema import BadRule, checked
-from gpuspawner.emulator.ec2_limits import QUOTAS
-from gpuspawner.emulator.ec2_wire import Call, Dropped, Refusal
-
-STATUSES = {
-    "InsufficientInstanceCapacity": 500,
-    "InternalError": 500,
-    "ServerInternal": 500,
-    "RequestLimitExceeded": 503,
-    "ServiceUnavailable": 503,
-    "Unavailable": 503,
-    "UnauthorizedOperation": 403,
-}
+from gpuspawner.emulator.behaviours import Behaviours
+from gpuspawner.emulator.fault_schema import BadRule, Terms, checked
+from gpuspawner.emulator.wire import Asked, Dropped, Refusal
 
 
 @dataclass(frozen=True)
@@ -89,7 +79,7 @@ class Rule:
     count: int | None = None
     hits: int = 0
 
-    def fits(self, call: Call) -> bool:
+    def fits(self, call: Asked) -> bool:
         """Whether the rule is meant for `call`, chance and count apart."""
         return fnmatch.fnmatchcase(call.action, self.action) and all(
             fnmatch.fnmatchcase(call.params.get(name, ""), pattern)
@@ -105,8 +95,7 @@ class Rule:
         if self.drop:
             raise Dropped
         if self.code is not None:
-            status = self.status or STATUSES.get(self.code, 400)
-            raise Refusal(self.code, self.message, status)
+            raise Refusal(self.code, self.message, self.status or 400)
 
 
 @dataclass
@@ -117,10 +106,9 @@ class Settings:
     hidden: float = 0.0
     stale: float = 0.0
     times: Times = field(default_factory=Times)
-    quotas: dict[str, float] = field(
-        default_factory=lambda: {code: limit for code, (_, limit) in QUOTAS.items()}
-    )
+    quotas: dict[str, float] = field(default_factory=dict)
     capacity: dict[tuple[str, str], int] = field(default_factory=dict)
+    late: set[tuple[str, str]] = field(default_factory=set)
 
     def room(self, machine_type: str, zone: str, count: Callable[[str, str], int]) -> float:
         """How many more machines the zone has; `count` counts by patterns of type and zone."""
@@ -141,6 +129,7 @@ class Settings:
             "quotas": dict(self.quotas),
             "capacity": [
                 {"type": type_, "zone": zone, "limit": limit}
+                | ({"late": True} if (type_, zone) in self.late else {})
                 for (type_, zone), limit in self.capacity.items()
             ],
         }
@@ -150,24 +139,28 @@ class Faults:
     """The rules and settings of one emulator.
 
     Args:
+        terms: what the cloud calls its quotas, and the status of its errors.
         times: the delays at start, to which `reset` returns.
         throttle: whether the token buckets are on at start.
         seed: of the dice that `probability` rolls.
     """
 
-    def __init__(self, times: Times, *, throttle: bool = False, seed: int = 0) -> None:
+    def __init__(
+        self, terms: Terms, times: Times, *, throttle: bool = False, seed: int = 0
+    ) -> None:
+        self._terms = terms
         self._times = times
         self._throttle = throttle
         self._dice = random.Random(seed)  # noqa: S311 - dice, not secrets
         self._numbers = itertools.count(1)
         self.rules: list[Rule] = []
-        self.settings = Settings(throttle=throttle, times=times)
+        self.settings = self._at_start()
         self.behaviours = Behaviours()
 
     def reset(self) -> None:
         """No rules, and the settings of the start."""
         self.rules = []
-        self.settings = Settings(throttle=self._throttle, times=self._times)
+        self.settings = self._at_start()
         self.behaviours.reset()
 
     def post(self, body: object) -> list[int]:
@@ -177,19 +170,21 @@ class Faults:
             BadRule: something in it is wrong.
         """
         entries = body if isinstance(body, list) else [body]
-        read = [checked(entry) for entry in entries]
+        read = [checked(entry, self._terms) for entry in entries]
         if any(kind == "machines" for kind, _ in read) and not self.behaviours.possible:
             raise BadRule("Only stub machines can misbehave: run this with --machines stub.")
         ids = []
         for kind, values in read:
             if kind == "fault":
+                if "code" in values:
+                    values.setdefault("status", self._terms.statuses.get(values["code"], 400))
                 self.rules.append(Rule(id=next(self._numbers), **values))
                 ids.append(self.rules[-1].id)
             else:
                 self._set(kind, values)
         return ids
 
-    def striking(self, call: Call) -> list[Rule]:
+    def striking(self, call: Asked) -> list[Rule]:
         """The rules that apply to this call now; each of them counts it."""
         found = []
         for rule in self.rules:
@@ -204,6 +199,9 @@ class Faults:
         rules = [asdict(rule) for rule in self.rules]
         settings = {**self.settings.to_json(), "machines": self.behaviours.to_json()}
         return {"rules": rules, "settings": settings}
+
+    def _at_start(self) -> Settings:
+        return Settings(throttle=self._throttle, times=self._times, quotas=dict(self._terms.quotas))
 
     def _set(self, kind: str, values: dict[str, Any]) -> None:
         settings = self.settings
@@ -221,5 +219,8 @@ class Faults:
         else:
             patterns = (values.get("type", "*"), values.get("zone", "*"))
             settings.capacity.pop(patterns, None)
+            settings.late.discard(patterns)
+            if values.get("late"):
+                settings.late.add(patterns)
             if values["limit"] is not None:
                 settings.capacity[patterns] = values["limit"]

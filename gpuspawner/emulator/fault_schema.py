@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from gpuspawner.emulator.ec2_behaviours import BEHAVIOURS
-from gpuspawner.emulator.ec2_limits import QUOTAS
+from gpuspawner.emulator.behaviours import BEHAVIOURS
 
 
 class BadRule(ValueError):
     """A rule that cannot be understood; its text is one sentence."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What the rules of one cloud may name.
+
+    Args:
+        quotas: code to the limit at start.
+        statuses: error code to the HTTP status with which the cloud sends it; else 400.
+        late: whether capacity can be refused after a request was accepted.
+    """
+
+    quotas: Mapping[str, float]
+    statuses: Mapping[str, int] = field(default_factory=dict)
+    late: bool = False
 
 
 Check = Callable[[Any], bool]
@@ -53,9 +68,10 @@ _FIELDS: Mapping[str, Mapping[str, tuple[Check, str]]] = {
         "type": _WORDS,
         "zone": _WORDS,
         "limit": (lambda value: value is None or _whole(value), "a whole number or null"),
+        "late": _YES_OR_NO,
     },
     "quota": {
-        "code": (lambda value: value in QUOTAS, f"one of {', '.join(QUOTAS)}"),
+        "code": _WORDS,
         "limit": _NUMBER,
     },
     "throttle": {"on": _YES_OR_NO},
@@ -76,7 +92,7 @@ _NEEDED: Mapping[str, frozenset[str]] = {
 }
 
 
-def checked(entry: object) -> tuple[str, dict[str, Any]]:
+def checked(entry: object, terms: Terms) -> tuple[str, dict[str, Any]]:
     """The kind and the values of one entry.
 
     Raises:
@@ -94,6 +110,11 @@ def checked(entry: object) -> tuple[str, dict[str, Any]]:
         check, what = _FIELDS[kind][name]
         if not check(value):
             raise BadRule(f"The {name!r} of a {kind} is {what}, not {value!r}.")
+    if kind == "quota" and values.get("code", "") not in {"", *terms.quotas}:
+        known = f"one of {', '.join(terms.quotas)}"
+        raise BadRule(f"The 'code' of a quota is {known}, not {values['code']!r}.")
+    if values.get("late") and not terms.late:
+        raise BadRule("This cloud refuses capacity at once, never late.")
     missing = _NEEDED.get(kind, frozenset()) - values.keys()
     if missing:
         raise BadRule(f"A {kind} needs {', '.join(sorted(missing))}.")

@@ -1,12 +1,13 @@
 """Bring the translations up to date: collect the sentences, update the catalogues, compile them.
 
-A sentence is what stands in `_("…")` in the package. A sentence that has gone is dropped; a new
+A sentence is what stands in `_("…")` in a package. A sentence that has gone is dropped; a new
 one has an empty translation, which a test refuses. Nothing is guessed: a guess looks finished.
 """
 
 from __future__ import annotations
 
 import io
+import itertools
 import re
 import sys
 from datetime import datetime, timezone
@@ -18,25 +19,26 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGE = ROOT / "gpuspawner"
-DOMAIN = "gpuspawner"
+PACKAGES = ("gpuspawner", "labs_extension")
+"""Each has a catalogue of its own, since it may be installed without the other."""
+
 LANGUAGES = ("ko",)
 """The languages that have a catalogue. English is the language of the sentences themselves."""
 
 METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2.ext:babel_extract")]
 
 
-def po_path(language: str) -> Path:
+def po_path(language: str, package: str = PACKAGES[0]) -> Path:
     """The catalogue that people edit."""
-    return PACKAGE / "locale" / language / "LC_MESSAGES" / f"{DOMAIN}.po"
+    return ROOT / package / "locale" / language / "LC_MESSAGES" / f"{package}.po"
 
 
-def extracted() -> dict[str, list[str]]:
+def extracted(package: str = PACKAGES[0]) -> dict[str, list[str]]:
     """Every sentence in the package, with the files that it is in."""
     found: dict[str, list[str]] = {}
     options = {"**/templates/**.html": {"silent": "false"}}
     for name, _line, message, _comments, _context in extract_from_dir(
-        PACKAGE, METHODS, options, keywords={"_": None}
+        ROOT / package, METHODS, options, keywords={"_": None}
     ):
         if not isinstance(message, str):
             raise TypeError(f"{name}: _() takes one sentence, not {message!r}")
@@ -45,33 +47,33 @@ def extracted() -> dict[str, list[str]]:
     return found
 
 
-def read(language: str) -> Catalog:
+def read(language: str, package: str = PACKAGES[0]) -> Catalog:
     """The catalogue as it is on disk, empty when there is none."""
-    path = po_path(language)
+    path = po_path(language, package)
     if not path.exists():
-        return Catalog(locale=language, domain=DOMAIN)
+        return Catalog(locale=language, domain=package)
     with path.open("rb") as file:
-        return read_po(file, locale=language, domain=DOMAIN)
+        return read_po(file, locale=language, domain=package)
 
 
-def updated(language: str) -> Catalog:
+def updated(language: str, package: str = PACKAGES[0]) -> Catalog:
     """The catalogue with exactly the sentences of the package, keeping what is translated."""
-    old = read(language)
+    old = read(language, package)
     new = Catalog(
         locale=language,
-        domain=DOMAIN,
-        header_comment=f"# gpuspawner's sentences in '{language}'. 'make locale' keeps it up to date.",
-        project="gpuspawner",
+        domain=package,
+        header_comment=f"# {package}'s sentences in '{language}'. 'make locale' keeps it up to date.",
+        project=package,
         version="1",
         fuzzy=False,
     )
-    for sentence, names in sorted(extracted().items()):
+    for sentence, names in sorted(extracted(package).items()):
         known = old.get(sentence)
         # The file, not the line: a moved line is no news for a translator.
         new.add(
             sentence,
             known.string if known else "",
-            locations=[(f"gpuspawner/{name}", 0) for name in sorted(names)],
+            locations=[(f"{package}/{name}", 0) for name in sorted(names)],
             flags=known.flags - {"python-format"} if known else (),
             user_comments=known.user_comments if known else (),
         )
@@ -94,7 +96,7 @@ def po_bytes(catalogue: Catalog) -> bytes:
 def mo_bytes(catalogue: Catalog) -> bytes:
     """The catalogue as gettext reads it."""
     buffer = io.BytesIO()
-    copy = read_po(io.BytesIO(po_bytes(catalogue)), domain=DOMAIN)
+    copy = read_po(io.BytesIO(po_bytes(catalogue)), domain=catalogue.domain)
     # Otherwise it is the moment of the compilation, and no two files are the same.
     copy.creation_date = copy.revision_date = datetime(2026, 1, 1, tzinfo=timezone.utc)
     write_mo(buffer, copy)
@@ -104,15 +106,15 @@ def mo_bytes(catalogue: Catalog) -> bytes:
 def main() -> int:
     """Update and compile every catalogue; 1 when a sentence is not translated yet."""
     missing = 0
-    for language in LANGUAGES:
-        catalogue = updated(language)
-        path = po_path(language)
+    for language, package in itertools.product(LANGUAGES, PACKAGES):
+        catalogue = updated(language, package)
+        path = po_path(language, package)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(po_bytes(catalogue))
         path.with_suffix(".mo").write_bytes(mo_bytes(catalogue))
         empty = [message.id for message in catalogue if message.id and not message.string]
         missing += len(empty)
-        print(f"{language}: {len(catalogue)} sentences, {len(empty)} not translated")
+        print(f"{language}, {package}: {len(catalogue)} sentences, {len(empty)} not translated")
         for sentence in empty:
             print(f"  {sentence}")
     return 1 if missing else 0

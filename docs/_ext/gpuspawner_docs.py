@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from bill_page import bill
 from fault_page import faults
+from lab_page import lab_settings
 from traitlets import TraitType
 
 import gpuspawner.policy.money_errors  # noqa: F401 - its errors are among those listed
@@ -182,6 +183,7 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "errors": errors,
     "faults": faults,
     "plan": plan,
+    "lab_settings": lab_settings,
     "settings": settings,
     "stages": stages,
 }

@@ -9,6 +9,7 @@ import pytest
 import translations
 
 from gpuspawner.language import LANGUAGES
+from tests.house import sources
 
 
 def places(text: str) -> set[str]:
@@ -20,36 +21,44 @@ def test_every_language_but_english_has_a_catalogue():
     assert {*translations.LANGUAGES, "en"} == {*LANGUAGES}
 
 
-def test_the_extraction_finds_sentences():
-    assert len(translations.extracted()) > 50
+@pytest.mark.parametrize(("package", "many"), [("gpuspawner", 50), ("labs_extension", 5)])
+def test_the_extraction_finds_sentences(package, many):
+    assert len(translations.extracted(package)) > many
 
 
+def test_every_package_with_sentences_has_a_catalogue():
+    assert {*translations.PACKAGES} == {
+        path.relative_to(sources.ROOT).parts[0] for path in sources.product()
+    }
+
+
+@pytest.mark.parametrize("package", translations.PACKAGES)
 @pytest.mark.parametrize("language", translations.LANGUAGES)
 class TestACatalogue:
-    def test_has_exactly_the_sentences_of_the_package(self, language):
-        known = {message.id for message in translations.read(language) if message.id}
-        wanted = set(translations.extracted())
+    def test_has_exactly_the_sentences_of_the_package(self, language, package):
+        known = {message.id for message in translations.read(language, package) if message.id}
+        wanted = set(translations.extracted(package))
         assert (wanted - known, known - wanted) == (set(), set()), "run 'make locale'"
 
-    def test_translates_every_one_and_guesses_none(self, language):
-        catalogue = translations.read(language)
+    def test_translates_every_one_and_guesses_none(self, language, package):
+        catalogue = translations.read(language, package)
         assert [one.id for one in catalogue if one.id and not one.string] == []
         assert [one.id for one in catalogue if one.id and one.fuzzy] == []
 
-    def test_keeps_the_places_of_a_sentence(self, language):
+    def test_keeps_the_places_of_a_sentence(self, language, package):
         differ = {
             one.id: one.string
-            for one in translations.read(language)
+            for one in translations.read(language, package)
             if one.id and one.string and places(one.id) != places(one.string)
         }
         assert differ == {}
 
-    def test_is_as_the_tool_writes_it(self, language):
-        path = translations.po_path(language)
-        assert path.read_bytes() == translations.po_bytes(translations.updated(language))
+    def test_is_as_the_tool_writes_it(self, language, package):
+        path = translations.po_path(language, package)
+        assert path.read_bytes() == translations.po_bytes(translations.updated(language, package))
 
-    def test_is_compiled(self, language):
-        path = translations.po_path(language).with_suffix(".mo")
-        assert path.read_bytes() == translations.mo_bytes(translations.read(language))
+    def test_is_compiled(self, language, package):
+        path = translations.po_path(language, package).with_suffix(".mo")
+        assert path.read_bytes() == translations.mo_bytes(translations.read(language, package))
         with path.open("rb") as file:
             assert gettext.GNUTranslations(file).info()["language"] == language

@@ -11,12 +11,17 @@ CONFIG.read(sources.ROOT / "setup.cfg")
 
 
 def test_every_file_in_the_package_is_installed():
-    patterns = CONFIG["options.package_data"]["gpuspawner"].split()
-    listed = {path for pattern in patterns for path in sources.PACKAGE.glob(pattern)}
+    packages = CONFIG["options.package_data"]
+    listed = {
+        path
+        for package, patterns in packages.items()
+        for pattern in patterns.split()
+        for path in (sources.ROOT / package).glob(pattern)
+    }
     data = {
         path
         for path in sources.files()
-        if path.is_relative_to(sources.PACKAGE) and path.suffix != ".py"
+        if path.relative_to(sources.ROOT).parts[0] in packages and path.suffix != ".py"
     }
     assert sorted(map(sources.name, data - listed)) == []
 

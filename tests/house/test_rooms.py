@@ -20,7 +20,8 @@ ROOMS = {
     "boto3": r"gpuspawner/providers/aws",
     "botocore": r"gpuspawner/providers/aws",
     "moto": r"gpuspawner/emulator/",
-    "prometheus_client": r"gpuspawner/web/|gpuspawner/spawner",
+    "prometheus_client": r"gpuspawner/web/|gpuspawner/spawner|labs_extension/(extension|gpu/metrics)",
+    "pynvml": r"labs_extension/gpu/nvml",
     "pydantic": r"gpuspawner/web/",
     # The controllers and the web hand the store's transactions on, and name their type.
     "sqlalchemy": r"gpuspawner/(store|controllers|web)/",

@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 from gpuspawner_docs import setting_traits
 
+from labs_extension.extension import LabsExtension
+
+KINDS = {**setting_traits(), "LabsExtension": LabsExtension.class_own_traits(config=True)}
 SETTINGS = [
     pytest.param(kind, name, trait, id=f"{kind}.{name}")
-    for kind, traits in setting_traits().items()
+    for kind, traits in KINDS.items()
     for name, trait in traits.items()
 ]
 

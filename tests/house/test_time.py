@@ -14,8 +14,9 @@ CLOCKS = {
     "gpuspawner/agent/clock.py",
     "gpuspawner/emulator/clock_.py",
     "gpuspawner/testing/clock.py",
+    "labs_extension/clock.py",
 }
-"""The agent and the emulator know nothing of the rest, so they have clocks of their own."""
+"""Agent, emulator and lab know nothing of the rest, so they have clocks of their own."""
 
 ASKS = {
     ("time", "time"), ("time", "time_ns"), ("time", "monotonic"), ("time", "monotonic_ns"),

@@ -1,0 +1,88 @@
+"""The Jupyter server extension: its settings, and what it starts and stops."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from functools import partial
+
+from jupyter_server.extension.application import ExtensionApp
+from prometheus_client import REGISTRY
+from traitlets import Float, Unicode
+
+from labs_extension.clock import SystemClock
+from labs_extension.gpu.api import GpuHandler
+from labs_extension.gpu.frameworks import Frameworks, ask_process
+from labs_extension.gpu.metrics import GpuCollector
+from labs_extension.gpu.nvml import Nvml
+from labs_extension.gpu.sampler import Sampler
+
+
+class LabsExtension(ExtensionApp):
+    """GPU report, benchmark and results in a student's own server."""
+
+    name = "labs_extension"
+    extension_url = "/"
+
+    sample_seconds = Float(
+        5.0,
+        min=1.0,
+        config=True,
+        help="""Seconds between two samples of the GPU; default 5. Shorter shows more and costs more
+        processor time; there is one sample for all open tabs.""",
+    )
+    history_seconds = Float(
+        600.0,
+        min=10.0,
+        config=True,
+        help="""Seconds of history that the report carries; default 600. Longer makes each answer
+        larger.""",
+    )
+    nvml_timeout = Float(
+        10.0,
+        min=1.0,
+        config=True,
+        help="""Seconds after which a driver that does not answer counts as hanging and the report
+        says `error`; default 10. Some GPUs need several seconds to wake up.""",
+    )
+    kernel_python = Unicode(
+        sys.executable,
+        config=True,
+        help="""The Python of the notebooks, in which the frameworks are looked for and the benchmark
+        runs; default: the one that runs the server.""",
+    )
+    framework_timeout = Float(
+        120.0,
+        min=5.0,
+        config=True,
+        help="""Seconds that TensorFlow, PyTorch and JAX each have to say whether they see the GPU;
+        default 120. Importing one for the first time reads a gigabyte from the machine's disk.""",
+    )
+
+    def initialize_settings(self) -> None:
+        """Begin to sample."""
+        clock = SystemClock()
+        self.sampler = Sampler(
+            Nvml,
+            clock,
+            every=self.sample_seconds,
+            keep=self.history_seconds,
+            patience=self.nvml_timeout,
+        )
+        ask = partial(ask_process, self.kernel_python, patience=self.framework_timeout)
+        self.frameworks = Frameworks(ask, clock)
+        self._clock = clock
+        self._collector = GpuCollector(self.sampler.snapshot)
+        REGISTRY.register(self._collector)
+        self.sampler.start()
+
+    def initialize_handlers(self) -> None:
+        """The addresses below the server's base URL."""
+        parts = {"sampler": self.sampler, "frameworks": self.frameworks, "clock": self._clock}
+        self.handlers.append(("gpuspawner/api/gpu", GpuHandler, parts))
+
+    async def stop_extension(self) -> None:
+        """End what was begun. Takes a second at most, also when the driver hangs."""
+        REGISTRY.unregister(self._collector)
+        self.frameworks.close()
+        await asyncio.get_running_loop().run_in_executor(None, self.sampler.stop)

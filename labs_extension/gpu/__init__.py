@@ -1,0 +1,1 @@
+"""The GPU report: what NVML says of the machine's GPUs, and whether the frameworks see them."""

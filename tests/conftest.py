@@ -10,10 +10,12 @@ import os
 from collections import Counter
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 KINDS = ("house", "unit", "emulator", "hub", "faults", "end_to_end", "docs")
 """In the order in which they run."""
+
+SLOW_PHASES = (Phase.shrink, Phase.explain)
 
 _RAN: Counter[str] = Counter()
 
@@ -21,6 +23,8 @@ settings.register_profile(
     "house",
     deadline=None,  # the machine may be busy with something else
     derandomize="CI" in os.environ,  # the gate judges the change, not the day's luck
+    # Nor does it have the time to make a failing example smaller: a test's time-out would hide it.
+    phases=[phase for phase in Phase if "CI" not in os.environ or phase not in SLOW_PHASES],
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("house")

@@ -22,9 +22,10 @@ from aiohttp import web
 from jupyterhub import __version__ as hub_version
 
 from gpuspawner import identity, settings
-from gpuspawner.app import Controller, Settings
+from gpuspawner.app import Controller
 from gpuspawner.clock import SystemClock
 from gpuspawner.model import Machine, Power, World
+from gpuspawner.settings.whole import Settings
 from gpuspawner.store.database import Database
 from gpuspawner.testing import FakeProvider
 from gpuspawner.testing.cloud import Delays
@@ -108,7 +109,8 @@ async def main(secret: Path, folder: Path, port: int, server_port: int) -> None:
     database.migrate()
     provider = Loopback(CLOCK, ours.hub_id)
     provider.cloud.delays, provider.cloud.quota = DELAYS, 1e9
-    loaded = Settings(record, settings.Agent().record(), None, ours)
+    free = settings.Credit(enforce=False).record()  # it measures machines
+    loaded = Settings(record, settings.Agent().record(), None, ours, free)
     controller = Controller(loaded, provider, database, CLOCK)
     await stub(server_port)
     server = http_server(application(controller.services))

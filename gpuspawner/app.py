@@ -13,7 +13,6 @@ import logging
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from urllib.parse import urlsplit
 
 from tornado.web import Application
 
-from gpuspawner import identity as identities
 from gpuspawner import settings
 from gpuspawner.clock import Clock, SystemClock
 from gpuspawner.controllers.hands import Hands
@@ -31,8 +29,10 @@ from gpuspawner.controllers.reconciler import Reconciler, always
 from gpuspawner.controllers.roll_call import RollCall
 from gpuspawner.errors import ConfigurationError, NotTheLeader
 from gpuspawner.hub_api import Hub
-from gpuspawner.identity import Identity
+from gpuspawner.policy.money import seconds_of
 from gpuspawner.providers.base import Provider
+from gpuspawner.settings.whole import Settings
+from gpuspawner.store import allowance
 from gpuspawner.store.database import Database, nothing_to_plan
 from gpuspawner.store.lock import Lock
 from gpuspawner.store.seen import Seen
@@ -46,35 +46,6 @@ _log = logging.getLogger(__name__)
 
 _LOCK_SECONDS = 2.0
 _PARENT_SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Everything that the configuration file says, checked."""
-
-    controller: settings.ControllerRecord
-    agent: settings.AgentRecord
-    aws: settings.AWSRecord | None
-    identity: Identity
-
-    @classmethod
-    def load(cls, path: Path) -> Settings:
-        """Read a hub's configuration file.
-
-        Raises:
-            ConfigurationError: it has a mistake, which is named.
-        """
-        config = settings.load(path)
-        unknown = settings.unknown(config)
-        if unknown:
-            raise ConfigurationError(f"{path} sets what does not exist: {', '.join(unknown)}")
-        controller = settings.made(settings.Controller, config).record(path.resolve().parent)
-        return cls(
-            controller,
-            settings.made(settings.Agent, config).record(),
-            settings.made(settings.AWS, config).record() if controller.provider == "aws" else None,
-            identities.load(controller.secret_file),
-        )
 
 
 class Controller:
@@ -116,6 +87,7 @@ class Controller:
             clock,
             record,
             loaded.agent,
+            loaded.credit,
         )
         gap = min(record.fast_interval, timedelta(seconds=1))
         self._loop = Loop(self.tick, clock, gap=gap, pace=record.fast_interval)
@@ -161,7 +133,7 @@ class Controller:
             await self._clock.sleep(0.1)
 
 
-def make_provider(loaded: Settings, clock: Clock) -> Provider:
+def make_provider(record: settings.AWSRecord, hub_id: str, clock: Clock) -> Provider:
     """The provider that the configuration names; its SDK is imported only now.
 
     Raises:
@@ -173,8 +145,7 @@ def make_provider(loaded: Settings, clock: Clock) -> Provider:
         raise ConfigurationError(
             "the AWS SDK is not installed: run 'pip install gpuspawner[aws]'"
         ) from error
-    assert loaded.aws
-    return AWSProvider(loaded.aws, loaded.identity.hub_id, clock)
+    return AWSProvider(record, hub_id, clock)
 
 
 async def serve(path: Path) -> None:
@@ -191,13 +162,15 @@ async def serve(path: Path) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     watch = asyncio.create_task(_watch_parent(stop, clock, enabled=record.stop_with_parent))
     database = Database(record.database_url, loaded.identity.encryption_key)
-    provider = make_provider(loaded, clock)
+    assert loaded.aws
+    provider = make_provider(loaded.aws, loaded.identity.hub_id, clock)
     lock = database.lock()
     prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", SERVICE_PREFIX)
     introduce(loaded.identity.service_token, prefix)
     try:
         if await _lead(lock, record, stop, clock, prefix):
             await asyncio.to_thread(database.migrate)
+            await database.run(allowance.set_up, loaded.credit, seconds_of(clock.now()))
 
             async def leads() -> bool:
                 return not await asyncio.to_thread(lock.lost)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+import gpuspawner.policy.money_errors  # noqa: F401 - its errors may be answered too
 from gpuspawner.errors import ControllerUnavailable, GpuspawnerError
 from gpuspawner.language import Sentence
 from gpuspawner.views import ClaimView

@@ -54,6 +54,11 @@ class Case:
         return self._sound(settings.Agent, self.section("Agent"))
 
     @cached_property
+    def credit(self) -> settings.Credit:
+        """`c.Credit`, less what is not of its type."""
+        return self._sound(settings.Credit, self.section("Credit"))
+
+    @cached_property
     def spawner(self) -> SpawnerTraits:
         """`c.GPUSpawner`, less what is not of its type; what it inherits from `c.Spawner` too."""
         given = {**self.section("Spawner"), **self.section("GPUSpawner")}
@@ -117,7 +122,7 @@ class Case:
 
     def bad_values(self) -> dict[str, list[str]]:
         """The settings whose values are not of their type, by class."""
-        for kind in ("controller", "aws", "agent", "spawner"):
+        for kind in ("controller", "aws", "agent", "credit", "spawner"):
             getattr(self, kind)
         return self._bad
 

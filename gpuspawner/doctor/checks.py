@@ -45,6 +45,9 @@ CHECKS: Mapping[str, Check] = {
         "class", say(_("Whether a start is given the time that it usually takes."))
     ),
     "prices": Check("class", say(_("Whether every size has a price, and how old the prices are."))),
+    "credit": Check(
+        "class", say(_("Whether the class has credit, and students are given some of it."))
+    ),
     "secret": Check(
         "hub", say(_("The secret file: whether it is whole, and nobody else's to read."))
     ),

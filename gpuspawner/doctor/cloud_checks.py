@@ -74,8 +74,8 @@ async def _findings(case: Case, addresses: Sequence[tuple[str, int]]) -> list[Fi
     assert case.record
     # Without a secret there is no hub id yet, and nothing in the cloud that carries it.
     who = case.identity or Identity(bytes(32))
-    loaded = app.Settings(case.record, case.agent.record(), case.aws_record, who)
-    provider = app.make_provider(loaded, SystemClock())
+    assert case.aws_record
+    provider = app.make_provider(case.aws_record, who.hub_id, SystemClock())
     try:
         return await provider.check(expected(case, addresses))
     finally:

@@ -12,6 +12,7 @@ from gpuspawner import identity, settings
 from gpuspawner.doctor import (
     class_checks,
     cloud_checks,
+    credit_checks,
     hub_checks,
     hub_file_checks,
     settings_checks,
@@ -63,6 +64,7 @@ class Examination:
         self._try("profiles", lambda: class_checks.profiles(case))
         self._try("roster", lambda: class_checks.roster(case))
         self._try("prices", lambda: class_checks.prices(case))
+        self._try("credit", lambda: [credit_checks.credit(case)])
         self._try("secret", lambda: [hub_file_checks.secret(case)])
         self._try("database", lambda: hub_file_checks.database(case, self._usual))
         # It needs what the database remembers.

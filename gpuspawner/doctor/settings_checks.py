@@ -18,6 +18,7 @@ _OURS = {
     "Controller": settings.Controller,
     "AWS": settings.AWS,
     "Agent": settings.Agent,
+    "Credit": settings.Credit,
     "GPUSpawner": GPUSpawner,
 }
 _CLOSE = 0.7
@@ -58,7 +59,7 @@ def _unknown(subject: str, prefix: str, name: str, known: Iterable[str]) -> Line
 def values(case: Case) -> Iterator[Line]:
     """Each value that is not of its kind. The value itself is not shown: it may be a secret."""
     bad = case.bad_values()
-    for kind in (settings.Controller, settings.AWS, settings.Agent, SpawnerTraits):
+    for kind in (settings.Controller, settings.AWS, settings.Agent, settings.Credit, SpawnerTraits):
         traits = kind.class_traits(config=True)
         section = "GPUSpawner" if kind is SpawnerTraits else kind.__name__
         for name in bad.get(kind.__name__, ()):
@@ -80,6 +81,7 @@ def contradictions(case: Case) -> Iterator[Line]:
             *case.controller.mistakes(),
             *case.aws.mistakes(),
             *case.agent.mistakes(),
+            *case.credit.mistakes(),
         )
         if one.setting not in wrong  # said already, and its default stands in for it here
     ]

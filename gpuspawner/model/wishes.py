@@ -39,6 +39,10 @@ class Reason(str, enum.Enum):
     ADOPTED = "adopted"
     HUB_FORGOT = "hub_forgot"
     UNAVAILABLE = "unavailable"
+    CREDIT = "credit"
+    PRICE = "price"
+    LIMIT = "limit"
+    EVERYTHING_STOPPED = "everything_stopped"
 
 
 class Stage(str, enum.Enum):

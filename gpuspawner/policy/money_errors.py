@@ -3,6 +3,8 @@
 GpuspawnerError
 ├── InsufficientCredit      there is not enough: say so, start nothing
 ├── PriceUnknown            nobody knows what it costs: start nothing, tell the admin
+├── LimitReached            a limit per day is reached: start nothing until tomorrow
+├── EverythingStopped       an admin has stopped everything: start nothing until it is lifted
 ├── IdempotencyMismatch     the key was used for something else: a caller's mistake
 ├── NotReversible           it was taken back before, or is of a kind that cannot be
 ├── PersonUnknown           nobody with this id or name
@@ -13,13 +15,15 @@ GpuspawnerError
 from __future__ import annotations
 
 from gpuspawner.errors import GpuspawnerError
-from gpuspawner.language import _, say
+from gpuspawner.language import Sentence, _, say
+from gpuspawner.model import Reason
 
 
 class InsufficientCredit(GpuspawnerError):
     """Less is available than is needed; both are in micros."""
 
     code = "insufficient-credit"
+    reason = Reason.CREDIT
     sentence = say(
         _(
             "There is not enough credit for this. Wait for the next refill, pick a smaller machine, "
@@ -27,8 +31,16 @@ class InsufficientCredit(GpuspawnerError):
         )
     )
 
-    def __init__(self, available: int = 0, needed: int = 0) -> None:
-        super().__init__(f"{needed} micros are needed and {available} are available")
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        available: int = 0,
+        needed: int = 0,
+        public: Sentence | None = None,
+    ) -> None:
+        said = detail or f"{needed} micros are needed and {available} are available"
+        super().__init__(said, public=public)
         self.available = available
         self.needed = needed
 
@@ -37,10 +49,37 @@ class PriceUnknown(GpuspawnerError):
     """No price is valid for it at this time."""
 
     code = "price-unknown"
+    reason = Reason.PRICE
     sentence = say(
         _(
             "The price of this machine is not known, so it is not started. "
             "Pick another one, or tell your administrator."
+        )
+    )
+
+
+class LimitReached(GpuspawnerError):
+    """A limit per day is reached."""
+
+    code = "limit-reached"
+    reason = Reason.LIMIT
+    sentence = say(
+        _(
+            "A limit of what may be used in a day is reached. Try again tomorrow, "
+            "or ask your teacher if you need more today."
+        )
+    )
+
+
+class EverythingStopped(GpuspawnerError):
+    """An admin has stopped everything, and not lifted it."""
+
+    code = "everything-stopped"
+    reason = Reason.EVERYTHING_STOPPED
+    sentence = say(
+        _(
+            "Your administrator has stopped all machines for now, so none can be started. "
+            "Try again later, or ask your teacher; your files are kept."
         )
     )
 

@@ -1,7 +1,7 @@
 """What an admin writes, and the frozen records that the rest is handed.
 
 Each class is configured in the hub's own `jupyterhub_config.py` (`c.Controller.…`, `c.AWS.…`,
-`c.Agent.…`) and read by the controller only. Contradictions are refused at start, by name.
+`c.Agent.…`, `c.Credit.…`) and read by the controller only. Contradictions are refused at start, by name.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from gpuspawner.errors import ConfigurationError
 from gpuspawner.settings.agent import Agent, AgentRecord
 from gpuspawner.settings.aws import AWS, AWSRecord
 from gpuspawner.settings.controller import Controller, ControllerRecord
+from gpuspawner.settings.credit import Credit, CreditRecord
 
 __all__ = [
     "AWS",
@@ -25,6 +26,8 @@ __all__ = [
     "AgentRecord",
     "Controller",
     "ControllerRecord",
+    "Credit",
+    "CreditRecord",
     "load",
     "made",
     "unknown",
@@ -66,7 +69,7 @@ def unknown(config: Config) -> list[str]:
     """Settings of our classes that do not exist: a typing mistake is not silently a default."""
     return [
         f"c.{kind.__name__}.{name}"
-        for kind in (Controller, AWS, Agent)
+        for kind in (Controller, AWS, Agent, Credit)
         for name in config.get(kind.__name__, {})
         if name not in kind.class_trait_names(config=True)
     ]

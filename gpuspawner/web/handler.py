@@ -26,6 +26,16 @@ from gpuspawner.errors import (
     TicketExpired,
 )
 from gpuspawner.language import _, say
+from gpuspawner.policy.money_errors import (
+    EverythingStopped,
+    IdempotencyMismatch,
+    InsufficientCredit,
+    LimitReached,
+    NotReversible,
+    PersonInUse,
+    PersonUnknown,
+    PriceUnknown,
+)
 from gpuspawner.web import schemas
 from gpuspawner.web.services import Services
 
@@ -45,6 +55,14 @@ STATUS: dict[type[GpuspawnerError], int] = {
     SpecificationRefused: 400,
     ControllerUnavailable: 503,
     NotTheLeader: 503,
+    InsufficientCredit: 402,
+    PriceUnknown: 409,
+    LimitReached: 409,
+    EverythingStopped: 409,
+    IdempotencyMismatch: 409,
+    NotReversible: 409,
+    PersonUnknown: 404,
+    PersonInUse: 409,
 }
 _UNKNOWN = say(_("This request is not understood or not allowed here."))
 

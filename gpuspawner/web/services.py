@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from gpuspawner.clock import Clock
 from gpuspawner.identity import Identity
 from gpuspawner.providers.base import Provider
-from gpuspawner.settings import AgentRecord, ControllerRecord
+from gpuspawner.settings import AgentRecord, ControllerRecord, CreditRecord
+from gpuspawner.store.admission import Terms
 from gpuspawner.store.database import Database
 from gpuspawner.web.beats import Beats
 from gpuspawner.web.board import Board
@@ -25,3 +26,12 @@ class Services:
     clock: Clock
     controller: ControllerRecord
     agent: AgentRecord
+    credit: CreditRecord
+
+    def terms(self) -> Terms:
+        """On what terms a start is admitted now."""
+        credit = self.credit
+        offered = {card.size for card in self.board.sizes if card.available}
+        return Terms(
+            self.controller.provider, credit.enforce, credit.rules, credit.student_credit, offered
+        )

@@ -131,6 +131,18 @@ c.AWS.disk_type = "gp3"
 # c.AWS.prices = {"g4dn.xlarge": DOLLARS_PER_HOUR, "g6.xlarge": DOLLARS_PER_HOUR, …}
 
 # ----------------------------------------------------------------------------------------------
+# The credit: what the class may spend in all, and what each student is given of it when they are
+# first seen. The rest stays in the pool, for those who need more and for the homes. Nothing is
+# started that a student's credit does not cover.
+
+c.Credit.course_credit = 1000.0
+c.Credit.student_credit = 20.0
+# Days, and so limits per day, begin at midnight here:
+# c.Credit.timezone = "Asia/Seoul"
+# A forgotten machine then costs one day's limit at most:
+# c.Credit.student_day_limit = 5.0
+
+# ----------------------------------------------------------------------------------------------
 # The controller
 
 # SQLite beside this file is enough for a class. PostgreSQL 14 or newer lets a second controller

@@ -97,6 +97,10 @@ c.AWS.image = os.environ.get("DEMO_IMAGE", "gpuspawner-lab")
 c.AWS.security_groups = ["gpuspawner-machines"]
 c.AWS.sizes = ["g4dn.xlarge", "g6.xlarge", "g5.xlarge", "g4dn.2xlarge", "g6e.xlarge"]
 
+# Pretend money: a class of thirty, and a few hours of the smallest machine for each.
+c.Credit.course_credit = 200.0
+c.Credit.student_credit = 5.0
+
 # Everything is quick here, so look more often.
 c.Controller.database_url = f"sqlite:///{folder}/gpuspawner.sqlite"
 c.Controller.fast_interval = 1.0

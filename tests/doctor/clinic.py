@@ -43,6 +43,7 @@ c.AWS.image = {image!r}
 c.AWS.subnets = {subnets!r}
 c.AWS.security_groups = [{group!r}]
 c.AWS.sizes = ["g4dn.xlarge", "g6.xlarge"]
+c.Credit.course_credit, c.Credit.student_credit = 600.0, 20.0
 """
 
 

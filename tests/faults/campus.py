@@ -92,6 +92,7 @@ c.Controller.slow_interval = 2.0
 c.Controller.orphan_grace = 6.0
 c.Controller.save_timeout = 5.0
 c.Agent.heartbeat_interval = 1.0
+c.Credit.enforce = False
 {more}
 """
 

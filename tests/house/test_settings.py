@@ -27,4 +27,4 @@ class TestTheHelpOfASetting:
 
 
 def test_the_settings_of_every_side_are_looked_at():
-    assert {"GPUSpawner", "Controller", "AWS", "Agent"} <= set(setting_traits())
+    assert {"GPUSpawner", "Controller", "AWS", "Agent", "Credit"} <= set(setting_traits())

@@ -15,12 +15,13 @@ from traitlets.config import Config
 
 import gpuspawner
 from gpuspawner import identity
-from gpuspawner.app import Controller, Settings
+from gpuspawner.app import Controller
 from gpuspawner.client import ControllerClient
 from gpuspawner.clock import SystemClock
 from gpuspawner.model import Power
 from gpuspawner.names import claim_name
-from gpuspawner.settings import AgentRecord
+from gpuspawner.settings import AgentRecord, Credit
+from gpuspawner.settings.whole import Settings
 from gpuspawner.spawner import GPUSpawner
 from gpuspawner.store.database import Database
 from gpuspawner.testing import FakeProvider
@@ -148,6 +149,7 @@ class Running:
             AgentRecord(0.1, 1800.0, 600.0),
             None,
             ours,
+            Credit(enforce=False).record(),
         )
 
     async def open(self, socket=None):

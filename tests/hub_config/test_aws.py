@@ -19,13 +19,13 @@ from botocore import xform_name
 from gpuspawner import cli, profiles, settings
 from gpuspawner.agent.commands import COMMANDS
 from gpuspawner.agent.homes import UID
-from gpuspawner.app import Settings
 from gpuspawner.configuration import ADMIN_GROUP
 from gpuspawner.model import Placement, Specification
 from gpuspawner.providers import aws_requests, catalog
 from gpuspawner.providers.aws_calls import USED_CALLS
 from gpuspawner.providers.base import HomeRequest, MachineRequest
 from gpuspawner.selection import visible
+from gpuspawner.settings.whole import Settings
 from tests.house import sources
 
 FOLDER = sources.ROOT / "hub_config"

@@ -10,12 +10,15 @@ from typing import Any
 import aiohttp
 from tornado.testing import bind_unused_port
 
-from gpuspawner.app import Controller, Settings
-from gpuspawner.settings import AgentRecord
+from gpuspawner.app import Controller
+from gpuspawner.settings import AgentRecord, Credit
+from gpuspawner.settings.whole import Settings
 from gpuspawner.web.application import application, http_server
 from tests.controllers.stage import IDENTITY, SMALL, Stage, name_of, record, staged
 
 AGENT = AgentRecord(10.0, 1800.0, 600.0)
+CREDIT = Credit(enforce=False).record()
+"""Most of these plays are about machines, in a class that has no credit and needs none."""
 
 
 @dataclass
@@ -59,7 +62,7 @@ class House:
 @asynccontextmanager
 async def house(folder, cloud: Stage | None = None):
     async with staged(folder, cloud) as stage:
-        settings = Settings(record(), AGENT, None, IDENTITY)
+        settings = Settings(record(), AGENT, None, IDENTITY, CREDIT)
         controller = Controller(settings, stage.provider, stage.database, stage.clock)
         socket, port = bind_unused_port()
         server = http_server(application(controller.services))

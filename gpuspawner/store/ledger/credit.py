@@ -95,7 +95,7 @@ def grant(
     if done is not None:
         return _lot_of_grant(c, done.id)
     if pool.available < micros:
-        raise InsufficientCredit(pool.available, micros)
+        raise InsufficientCredit(available=pool.available, needed=micros)
     lot = _new_lot(c, purse, micros, now, expires_at)
     legs = [pool.draw(micros, None), purse.put(micros, lot)]
     debt = min(micros, -min(0, purse.loose))

@@ -37,7 +37,7 @@ def place_hold(
     expire(c, now, account=account)
     purse = purses.load_one(c, account)
     if purse.available < micros:
-        raise InsufficientCredit(purse.available, micros)
+        raise InsufficientCredit(available=purse.available, needed=micros)
     row = c.execute(
         insert(usage.holds)
         .values(

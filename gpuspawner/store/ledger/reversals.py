@@ -154,7 +154,7 @@ def _given(
     lot = next((one for one in purse.lots if one.id == to.lot), None)
     there = min(purse.available, lot.remaining) if lot else purse.available
     if there < wanted:
-        raise InsufficientCredit(there, wanted)
+        raise InsufficientCredit(available=there, needed=wanted)
     pool = locked.get(source.id)
     back = pool.put(wanted, None) if pool and kind is Kind.GRANT else Leg(source, wanted)
     return [purse.draw(wanted, to.lot), back]

@@ -1,0 +1,54 @@
+"""Everything that the configuration file says, checked class by class and against each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gpuspawner import identity as identities
+from gpuspawner import settings
+from gpuspawner.errors import ConfigurationError
+from gpuspawner.identity import Identity
+from gpuspawner.settings.credit import too_short
+from gpuspawner.settings.mistakes import Mistake, refuse
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a controller is made from."""
+
+    controller: settings.ControllerRecord
+    agent: settings.AgentRecord
+    aws: settings.AWSRecord | None
+    identity: Identity
+    credit: settings.CreditRecord
+
+    @classmethod
+    def load(cls, path: Path) -> Settings:
+        """Read a hub's configuration file.
+
+        Raises:
+            ConfigurationError: it has a mistake, which is named.
+        """
+        config = settings.load(path)
+        unknown = settings.unknown(config)
+        if unknown:
+            raise ConfigurationError(f"{path} sets what does not exist: {', '.join(unknown)}")
+        controller = settings.made(settings.Controller, config).record(path.resolve().parent)
+        credit = settings.made(settings.Credit, config)
+        record = credit.record()
+        refuse(between(controller, record))
+        return cls(
+            controller,
+            settings.made(settings.Agent, config).record(),
+            settings.made(settings.AWS, config).record() if controller.provider == "aws" else None,
+            identities.load(controller.secret_file),
+            record,
+        )
+
+
+def between(controller: settings.ControllerRecord, credit: settings.CreditRecord) -> list[Mistake]:
+    """What one class says and another contradicts."""
+    save = controller.save_timeout
+    latency = credit.rules.latency
+    return [too_short(latency, save)] if credit.enforce and latency <= save.total_seconds() else []

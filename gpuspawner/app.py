@@ -39,6 +39,7 @@ from gpuspawner.store.seen import Seen
 from gpuspawner.web.application import API, SERVICE_PREFIX, application, http_server, standby
 from gpuspawner.web.beats import Beats
 from gpuspawner.web.board import Board
+from gpuspawner.web.credit.members import Members
 from gpuspawner.web.people import introduce
 from gpuspawner.web.services import Services
 
@@ -88,6 +89,7 @@ class Controller:
             record,
             loaded.agent,
             loaded.credit,
+            Members(hub, clock),
         )
         gap = min(record.fast_interval, timedelta(seconds=1))
         self._loop = Loop(self.tick, clock, gap=gap, pace=record.fast_interval)

@@ -22,6 +22,10 @@ from gpuspawner.language import LANGUAGES
 
 SERVICE = "gpuspawner"
 ADMIN_SCOPE = "custom:gpuspawner:admin"
+GRANT_SCOPE = "custom:gpuspawner:grant"
+READ_SCOPE = "custom:gpuspawner:read"
+"""What a teacher or an assistant may do, for everybody or with `!group=` for the group of a class."""
+
 ADMIN_GROUP = "gpuspawner-admin"
 TEMPLATES = Path(__file__).parent / "web" / "templates"
 
@@ -142,7 +146,13 @@ def _hub(c: Any) -> None:
 
 def _roles(c: Any) -> None:
     c.JupyterHub.custom_scopes.update(
-        {ADMIN_SCOPE: {"description": "Administer the GPU machines and the credit of everybody."}}
+        {
+            ADMIN_SCOPE: {
+                "description": "Administer the GPU machines and the credit of everybody."
+            },
+            GRANT_SCOPE: {"description": "Give credit of the class to students, and take it back."},
+            READ_SCOPE: {"description": "See the credit of students."},
+        }
     )
     own = f"access:services!service={SERVICE}"
     c.JupyterHub.load_roles.extend(
@@ -173,7 +183,7 @@ def _service(
         "oauth_no_confirm": True,
         # What our pages may know of a person beside the name; without it, who is in the group
         # of our admins would be nobody in a browser.
-        "oauth_client_allowed_scopes": [ADMIN_SCOPE],
+        "oauth_client_allowed_scopes": [ADMIN_SCOPE, GRANT_SCOPE, READ_SCOPE],
         "display": True,
     }
     if managed:

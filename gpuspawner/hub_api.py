@@ -1,17 +1,21 @@
-"""What the controller asks the hub: which servers it has. Never the other way round for money."""
+"""What the controller asks the hub: which servers, users and groups it has."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
+from yarl import URL
 
 _log = logging.getLogger(__name__)
 
 _PAGED = "application/jupyterhub-pagination+json"
 _SECONDS = 30.0
+_SHORT_SECONDS = 5.0
+"""Somebody waits for the answer to one question."""
 
 
 class Hub:
@@ -19,7 +23,7 @@ class Hub:
 
     Args:
         url: of the API, such as `http://127.0.0.1:8081/hub/api`.
-        token: `Identity.service_token`; needs the scopes `list:users` and `read:servers`.
+        token: `Identity.service_token`; needs the scopes `list:users`, `read:servers` and `read:groups`.
     """
 
     def __init__(self, url: str, token: str) -> None:
@@ -54,6 +58,40 @@ class Hub:
             _log.info("the hub does not say which servers it has: %r", error)
             return None
         return frozenset(found)
+
+    async def members(self, group: str) -> frozenset[str] | None:
+        """The users in a group, nobody if there is no such group; None when the hub does not say.
+
+        Needs the scope `read:groups`.
+        """
+        found = await self._one(f"groups/{quote(group, safe='')}")
+        if found is None:
+            return None
+        users = found.get("users", [])
+        return frozenset(str(user) for user in users)
+
+    async def has_user(self, name: str) -> bool | None:
+        """Whether there is a user of that name; None when the hub does not say. Needs `list:users`."""
+        found = await self._one(f"users/{quote(name, safe='')}")
+        return None if found is None else found.get("name") == name
+
+    async def _one(self, path: str) -> Mapping[str, Any] | None:
+        """What the hub says of one thing: nothing in it if there is none, None if it is silent."""
+        timeout = aiohttp.ClientTimeout(total=_SHORT_SECONDS)
+        headers = {"Authorization": self._headers["Authorization"]}
+        try:
+            async with (
+                aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
+                session.get(URL(f"{self._url}/{path}", encoded=True)) as answer,
+            ):
+                if answer.status == 404:
+                    return {}
+                answer.raise_for_status()
+                found = await answer.json(content_type=None)
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            _log.info("the hub does not say anything of %s: %r", path, error)
+            return None
+        return found if isinstance(found, dict) else None
 
 
 def _servers(users: list[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:

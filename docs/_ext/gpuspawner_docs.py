@@ -17,7 +17,8 @@ from fault_page import faults
 from lab_page import lab_settings
 from traitlets import TraitType
 
-import gpuspawner.policy.money_errors  # noqa: F401 - its errors are among those listed
+import gpuspawner.policy.money_errors
+import gpuspawner.web.credit.errors  # noqa: F401 - and these
 from gpuspawner import cli
 from gpuspawner.doctor.checks import CHECKS
 from gpuspawner.errors import GpuspawnerError

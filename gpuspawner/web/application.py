@@ -18,6 +18,7 @@ from gpuspawner.web import (
     pages,
     people_api,
 )
+from gpuspawner.web.credit import routes as credit_routes
 from gpuspawner.web.services import Services
 
 SERVICE_PREFIX = "/services/gpuspawner/"
@@ -44,6 +45,7 @@ ROUTES: tuple[tuple[str, Any], ...] = (
     (f"{API}/homes", admin_api.HomesHandler),
     (f"{API}/homes/{_ID}", admin_api.HomeHandler),
     (f"{API}/homes/{_ID}/give", admin_api.HomeGiveHandler),
+    *((f"{API}/{path}", handler) for path, handler in credit_routes.API),
     ("", pages.MachinesPage),
 )
 

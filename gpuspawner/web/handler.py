@@ -37,6 +37,7 @@ from gpuspawner.policy.money_errors import (
     PriceUnknown,
 )
 from gpuspawner.web import schemas
+from gpuspawner.web.credit.errors import CreditHidden, KeyMissing, TooManyWatchers
 from gpuspawner.web.services import Services
 
 _Body = TypeVar("_Body", bound=BaseModel)
@@ -63,6 +64,9 @@ STATUS: dict[type[GpuspawnerError], int] = {
     NotReversible: 409,
     PersonUnknown: 404,
     PersonInUse: 409,
+    KeyMissing: 400,
+    CreditHidden: 403,
+    TooManyWatchers: 503,
 }
 _UNKNOWN = say(_("This request is not understood or not allowed here."))
 

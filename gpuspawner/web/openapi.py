@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -11,57 +10,32 @@ from pydantic.json_schema import models_json_schema
 
 from gpuspawner._version import __version__
 from gpuspawner.web import schemas
+from gpuspawner.web.credit.handler import KEY_PATTERN
+from gpuspawner.web.credit.operations import CREDIT
 from gpuspawner.web.handler import ApiHandler
+from gpuspawner.web.operations import MACHINES, Operation
 
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One method of one path. `replies` are the statuses beside 400 and 403."""
-
-    path: str
-    method: str
-    summary: str
-    security: str
-    body: type[BaseModel] | None = None
-    replies: tuple[int, ...] = (200,)
-
-
-_CLAIM, _HOME = "/claims/{name}", "/homes/{id}"
-
-OPERATIONS = (
-    Operation("/claims", "get", "All claims; with watch=1, a stream of their changes.", "hub"),
-    Operation(_CLAIM, "get", "One claim.", "hub", None, (200, 404)),
-    Operation(_CLAIM, "put", "Want the machine running.", "hub", schemas.ClaimBody, (200, 409)),
-    Operation(_CLAIM, "delete", "Want the machine deleted.", "hub", None, (202, 404)),
-    Operation(f"{_CLAIM}/stop", "post", "Want it stopped.", "hub", schemas.StopBody, (200, 404, 409)),
-    Operation("/agent/register", "post", "A machine's first word.", "ticket", schemas.RegisterBody, (200, 401, 409, 410)),
-    Operation("/agent/environment", "get", "What to start the server with.", "machine", None, (200, 401, 409)),
-    Operation("/agent/report", "post", "How far a start is.", "machine", schemas.ReportBody, (200, 401)),
-    Operation("/agent/heartbeat", "post", "The machine lives.", "machine", schemas.HeartbeatBody, (200, 401)),
-    Operation("/machines", "get", "One's own machines; all for an admin.", "person"),
-    Operation("/machines/{name}", "get", "One machine.", "person", None, (200, 404)),
-    Operation("/machines/{name}", "delete", "Delete a machine for good; the home stays.", "person", None, (202, 404)),
-    Operation("/machines/{name}/stop", "post", "Stop a machine.", "person", schemas.StopBody, (200, 404, 409)),
-    Operation("/status", "get", "Claims, homes and problems.", "hub"),
-    Operation("/homes", "get", "All homes.", "hub"),
-    Operation(f"{_HOME}/give", "post", "Hand a home to another server.", "hub", schemas.GiveBody, (200, 404)),
-    Operation(_HOME, "delete", "Delete a home for good.", "hub", None, (200, 404, 502)),
-)  # fmt: skip
+OPERATIONS = (*MACHINES, *CREDIT)
 
 _SECURITY = {
     "hub": "The token that derives from the hub's secret file.",
     "machine": "The machine's id and key.",
     "person": "A JupyterHub token.",
 }
+_PATTERNS = {"name": "^[a-z0-9-]{1,64}$", "id": "^[A-Za-z0-9_.-]{1,256}$"}
+_ALWAYS = {400, 403, 503}
 
 
 @cache
 def document() -> dict[str, Any]:
     """The OpenAPI 3.1 document."""
-    models = {one.body for one in OPERATIONS if one.body} | {schemas.ErrorReply}
-    ordered = sorted(models, key=lambda model: model.__name__)
+    read = {one.body for one in OPERATIONS if one.body} | {schemas.ErrorReply}
+    written = {one.reply for one in OPERATIONS if one.reply}
     _names, definitions = models_json_schema(
-        [(model, "validation") for model in ordered],
+        [
+            *((model, "validation") for model in sorted(read, key=_name)),
+            *((model, "serialization") for model in sorted(written, key=_name)),
+        ],
         ref_template="#/components/schemas/{model}",
     )
     paths: dict[str, dict[str, Any]] = {}
@@ -83,32 +57,73 @@ def document() -> dict[str, Any]:
 
 
 def _operation(one: Operation) -> dict[str, Any]:
-    refused = {"schema": {"$ref": "#/components/schemas/ErrorReply"}}
-    statuses = sorted({*one.replies, 400, 403, 503})
     made: dict[str, Any] = {
         "summary": one.summary,
         "responses": {
-            str(status): {"description": "Done."}
-            if status < 400
-            else {"description": "Refused.", "content": {"application/json": refused}}
-            for status in statuses
+            str(status): _done(one) if status < 400 else _refused()
+            for status in sorted({*one.replies, *_ALWAYS, *([404] if "{" in one.path else ())})
         },
     }
     if one.security in _SECURITY:
         made["security"] = [{one.security: []}]
-    names = [part[1:-1] for part in one.path.split("/") if part.startswith("{")]
-    if names:
-        made["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            for name in names
-        ]
+    parameters = _parameters(one)
+    if parameters:
+        made["parameters"] = parameters
     if one.body:
-        schema = {"$ref": f"#/components/schemas/{one.body.__name__}"}
-        made["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": schema}},
-        }
+        made["requestBody"] = {"required": True, "content": {"application/json": _ref(one.body)}}
     return made
+
+
+def _parameters(one: Operation) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = [
+        {
+            "name": part[1:-1],
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "pattern": _PATTERNS[part[1:-1]]},
+        }
+        for part in one.path.split("/")
+        if part.startswith("{")
+    ]
+    if one.query:
+        schema = one.query.model_json_schema()
+        found += [
+            {"name": name, "in": "query", "required": name in schema.get("required", ()),
+             "schema": _without_none(about)}
+            for name, about in schema["properties"].items()
+        ]  # fmt: skip
+    if one.keyed:
+        found.append(
+            {"name": "Idempotency-Key", "in": "header", "required": True,
+             "schema": {"type": "string", "pattern": f"^{KEY_PATTERN}$"}}
+        )  # fmt: skip
+    return found
+
+
+def _without_none(about: dict[str, Any]) -> dict[str, Any]:
+    """In a URL what is left out is left out: there is no null."""
+    kept = [one for one in about.get("anyOf", ()) if one.get("type") != "null"]
+    return kept[0] if kept else {key: about[key] for key in about if key != "title"}
+
+
+def _done(one: Operation) -> dict[str, Any]:
+    if one.reply:
+        return {"description": "Done.", "content": {one.media: _ref(one.reply)}}
+    if one.media != "application/json":
+        return {"description": "Done.", "content": {one.media: {"schema": {"type": "string"}}}}
+    return {"description": "Done.", "content": {one.media: {"schema": {}}}}
+
+
+def _refused() -> dict[str, Any]:
+    return {"description": "Refused.", "content": {"application/json": _ref(schemas.ErrorReply)}}
+
+
+def _ref(model: type[BaseModel]) -> dict[str, Any]:
+    return {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}
+
+
+def _name(model: type[BaseModel]) -> str:
+    return model.__name__
 
 
 class OpenAPIHandler(ApiHandler):

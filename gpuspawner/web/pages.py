@@ -11,7 +11,7 @@ from jupyterhub.utils import url_path_join
 from tornado.web import RequestHandler, authenticated
 
 from gpuspawner.errors import GpuspawnerError, NotAllowed
-from gpuspawner.language import Sentence, best_language
+from gpuspawner.language import Sentence
 from gpuspawner.model import Home
 from gpuspawner.views import ClaimView
 from gpuspawner.web.handler import STATUS
@@ -21,7 +21,6 @@ from gpuspawner.web.rows import Row
 from gpuspawner.web.services import Services
 from gpuspawner.web.words import WORDS
 
-LANGUAGE_COOKIE = "gpuspawner_language"
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -37,14 +36,6 @@ class PageHandler(PersonHandler, RequestHandler):
         self.set_header("Cache-Control", "no-store")
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Content-Security-Policy", "frame-ancestors 'none'; object-src 'none'")
-
-    @property
-    def language(self) -> str:
-        """The language of this reader: cookie, then browser, then the course's."""
-        chosen = self.get_cookie(LANGUAGE_COOKIE, "") or ""
-        accepted = self.request.headers.get("Accept-Language", "")
-        wanted = [chosen, *(one.partition(";")[0] for one in accepted.split(","))]
-        return best_language(wanted, self.services.controller.language)
 
     def show(self, template: str, **values: Any) -> None:
         """Render a template in the reader's language."""

@@ -11,7 +11,7 @@ from gpuspawner.web.people import PersonHandler
 from gpuspawner.web.schemas import StopBody
 
 
-class _Person(PersonHandler, ApiHandler):
+class PersonApiHandler(PersonHandler, ApiHandler):
     """JSON for people: no redirect to a login page, 403 instead; and XSRF is checked for cookies."""
 
     def check_xsrf_cookie(self) -> None:
@@ -23,7 +23,7 @@ class _Person(PersonHandler, ApiHandler):
         raise HTTPError(403)
 
 
-class MachinesHandler(_Person):
+class MachinesHandler(PersonApiHandler):
     """`machines`: those one may see."""
 
     @authenticated
@@ -32,7 +32,7 @@ class MachinesHandler(_Person):
         self.reply([view.to_json() for view in self.machines()])
 
 
-class MachineHandler(_Person):
+class MachineHandler(PersonApiHandler):
     """`machines/{name}`."""
 
     @authenticated
@@ -49,7 +49,7 @@ class MachineHandler(_Person):
         self.reply(self.services.board.views.get(view.name, view).to_json(), 202)
 
 
-class MachineStopHandler(_Person):
+class MachineStopHandler(PersonApiHandler):
     """`machines/{name}/stop`."""
 
     @authenticated

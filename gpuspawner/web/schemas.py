@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
@@ -105,14 +107,31 @@ class ErrorReply(Body):
     sentence: dict[str, Any]
 
 
+def parse_query(kind: type[_Body], arguments: Mapping[str, Sequence[bytes]]) -> _Body:
+    """The arguments of a URL as a `kind`; the last of an argument that is given twice counts.
+
+    Raises:
+        SpecificationRefused: they are not.
+    """
+    said = {name: values[-1].decode("utf-8", "replace") for name, values in arguments.items()}
+    with _refused():
+        return kind.model_validate_strings(said)
+
+
 def parse(kind: type[_Body], body: bytes) -> _Body:
     """`body` as a `kind`.
 
     Raises:
         SpecificationRefused: it is not; the detail names each wrong field, never its value.
     """
-    try:
+    with _refused():
         return kind.model_validate_json(body or b"{}")
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    try:
+        yield
     except ValidationError as error:
         wrong = "; ".join(
             f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}"

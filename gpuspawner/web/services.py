@@ -12,6 +12,7 @@ from gpuspawner.store.admission import Terms
 from gpuspawner.store.database import Database
 from gpuspawner.web.beats import Beats
 from gpuspawner.web.board import Board
+from gpuspawner.web.credit.members import Members
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,12 @@ class Services:
     controller: ControllerRecord
     agent: AgentRecord
     credit: CreditRecord
+    members: Members
+
+    @property
+    def shown_to_students(self) -> bool:
+        """Whether students see their own credit."""
+        return self.credit.shown_to == "students"
 
     def terms(self) -> Terms:
         """On what terms a start is admitted now."""

@@ -17,7 +17,7 @@ ERRORS = [
 ]
 
 REMEDY = re.compile(
-    r"\b(try|start|stop|pick|tell|look|go back|administrator|by itself|keep trying|wait|log in|choose)\b",
+    r"\b(ask|try|start|stop|pick|tell|look|go back|administrator|by itself|keep trying|wait|log in|choose)\b",
     re.IGNORECASE,
 )  # fmt: skip
 

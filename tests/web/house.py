@@ -11,6 +11,7 @@ import aiohttp
 from tornado.testing import bind_unused_port
 
 from gpuspawner.app import Controller
+from gpuspawner.hub_api import Hub
 from gpuspawner.settings import AgentRecord, Credit
 from gpuspawner.settings.whole import Settings
 from gpuspawner.web.application import application, http_server
@@ -60,10 +61,10 @@ class House:
 
 
 @asynccontextmanager
-async def house(folder, cloud: Stage | None = None):
+async def house(folder, cloud: Stage | None = None, hub: Hub | None = None):
     async with staged(folder, cloud) as stage:
         settings = Settings(record(), AGENT, None, IDENTITY, CREDIT)
-        controller = Controller(settings, stage.provider, stage.database, stage.clock)
+        controller = Controller(settings, stage.provider, stage.database, stage.clock, hub=hub)
         socket, port = bind_unused_port()
         server = http_server(application(controller.services))
         server.add_socket(socket)

@@ -12,6 +12,7 @@ postings, prices, what was seen of a resource) is never changed or deleted; the 
     meters      open, switch, find             settling    charge what was used; close
     standing    balances, pool, burn           statement   every line that somebody pays
     sightings   what was seen of a resource    checks      counts everything again
+    acts        what people did, and why
 
 To keep two transactions from waiting for each other, each takes its locks in one order: meters
 first, then accounts by number. `settle_all` does so for many; who settles one by one in a single
@@ -22,8 +23,11 @@ from gpuspawner.store.ledger.accounts import (
     configure_course,
     course,
     course_account,
+    find_account,
+    get_account,
     student_account,
 )
+from gpuspawner.store.ledger.acts import Act, acts, grant_of, note_of
 from gpuspawner.store.ledger.checks import differences
 from gpuspawner.store.ledger.credit import expire, fund, grant
 from gpuspawner.store.ledger.holds import place_hold, release_hold, sweep_holds, top_up
@@ -32,9 +36,12 @@ from gpuspawner.store.ledger.people import (
     describe_person,
     erase_person,
     export_person,
+    find_named,
     find_person,
+    get_person,
     people,
     person_for,
+    person_named,
 )
 from gpuspawner.store.ledger.prices import add_price, current_prices, price_at
 from gpuspawner.store.ledger.records import (
@@ -70,6 +77,7 @@ from gpuspawner.store.ledger.switching import follow_prices, pay_from_pool, swit
 __all__ = [
     "Account",
     "AccountKind",
+    "Act",
     "Actor",
     "Course",
     "Hold",
@@ -81,6 +89,7 @@ __all__ = [
     "Role",
     "Settled",
     "Sku",
+    "acts",
     "add_price",
     "balance",
     "burn",
@@ -94,19 +103,26 @@ __all__ = [
     "erase_person",
     "expire",
     "export_person",
+    "find_account",
+    "find_named",
     "find_person",
     "follow_prices",
     "fund",
+    "get_account",
     "get_meter",
+    "get_person",
     "grant",
+    "grant_of",
     "grants",
     "holds",
     "meter_of",
+    "note_of",
     "open_meter",
     "open_meters",
     "pay_from_pool",
     "people",
     "person_for",
+    "person_named",
     "place_hold",
     "pool_summary",
     "price_at",

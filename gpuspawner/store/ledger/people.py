@@ -10,7 +10,7 @@ import base64
 import secrets
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
 from gpuspawner.model import Desired, IntentState
 from gpuspawner.policy.money_errors import PersonInUse, PersonUnknown
@@ -25,18 +25,71 @@ from gpuspawner.store.rows import insert_if_absent
 
 
 def person_for(c: Connection, hub_user_id: str, name: str, *, now: int) -> Person:
-    """The person who is this user of the hub, made if unknown, under the name the hub uses now."""
+    """The person who is this user of the hub, made if unknown, under the name the hub uses now.
+
+    Who was known by name only, because a teacher gave them credit before their first start, is
+    this person from now on.
+    """
     table = books.people
-    new_id = "p-" + base64.b32encode(secrets.token_bytes(15)).decode("ascii").lower()
-    insert_if_absent(
-        c, table, id=new_id, hub_user_id=plain(hub_user_id), name=name, known_since=now
-    )
     mine = table.c.hub_user_id == plain(hub_user_id)
-    found = person_of(c.execute(select(table).where(mine)).one())
+    row = c.execute(select(table).where(mine)).one_or_none()
+    if row is None:
+        _expected_as(c, hub_user_id, name)
+        insert_if_absent(
+            c, table, id=_new_id(), hub_user_id=plain(hub_user_id), name=name, known_since=now
+        )
+        row = c.execute(select(table).where(mine)).one()
+    found = person_of(row)
     if found.name != name:
         c.execute(update(table).where(mine).values(name=name))
         return get_person(c, found.id)
     return found
+
+
+def find_named(c: Connection, name: str) -> Person | None:
+    """Whom the hub calls `name` now: of several who have had the name, the one last met."""
+    table = books.people
+    query = (
+        select(table)
+        .where(table.c.name == name)
+        .order_by(table.c.known_since.desc(), table.c.id.desc())
+        .limit(1)
+    )
+    row = c.execute(query).one_or_none()
+    return person_of(row) if row else None
+
+
+def person_named(c: Connection, name: str, *, now: int) -> Person:
+    """Whom the hub calls `name` now, made if unknown: credit may be given before the first start.
+
+    The caller has asked the hub whether there is such a user, which says no ids.
+    """
+    found = find_named(c, name)
+    if found is not None:
+        return found
+    new_id = _new_id()
+    c.execute(insert(books.people).values(id=new_id, name=name, known_since=now))
+    return get_person(c, new_id)
+
+
+def _new_id() -> str:
+    return "p-" + base64.b32encode(secrets.token_bytes(15)).decode("ascii").lower()
+
+
+def _expected_as(c: Connection, hub_user_id: str, name: str) -> None:
+    """Give the hub's id to the one who is known by this name only, if there is one."""
+    table = books.people
+    expected = (
+        select(table.c.id)
+        .where(table.c.name == name, table.c.hub_user_id.is_(None), table.c.erased_at.is_(None))
+        .order_by(table.c.known_since, table.c.id)
+        .limit(1)
+    )
+    c.execute(
+        update(table)
+        .where(table.c.id.in_(expected), table.c.hub_user_id.is_(None))
+        .values(hub_user_id=plain(hub_user_id))
+    )
 
 
 def get_person(c: Connection, person: str) -> Person:

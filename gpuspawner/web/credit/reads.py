@@ -1,0 +1,282 @@
+"""What is read of the ledger for people, each in one transaction; the rest of the house is not asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from gpuspawner.policy.money import Book, Rate, moment_of, runs_for, seconds_of
+from gpuspawner.policy.money_errors import PersonUnknown
+from gpuspawner.policy.payers import of_ref
+from gpuspawner.store import ledger
+from gpuspawner.store.ledger.records import AccountKind, Course, Person
+from gpuspawner.store.ledger.standing import Standing
+from gpuspawner.views import ClaimView
+from gpuspawner.web.credit import replies
+from gpuspawner.web.credit.bodies import AuditQuery, PeriodQuery
+
+DAYS = 31
+
+
+def iso(seconds: int) -> str:
+    """A moment as it is sent."""
+    return moment_of(seconds).isoformat()
+
+
+def iso_or_none(seconds: int | None) -> str | None:
+    """A moment that may be never."""
+    return None if seconds is None else iso(seconds)
+
+
+def course(c: Connection) -> Course:
+    """The course whose credit it is."""
+    return ledger.course(c)
+
+
+def someone(c: Connection, name: str) -> Person:
+    """Whom the hub calls `name`.
+
+    Raises:
+        PersonUnknown: the ledger has not met them.
+    """
+    found = ledger.find_named(c, name)
+    if found is None:
+        raise PersonUnknown(f"the ledger knows nobody called {name!r}")
+    return found
+
+
+def standing_of(c: Connection, course: int, name: str, now: int) -> Standing | None:
+    """Where a user stands; None while they have no account."""
+    person = ledger.find_named(c, name)
+    account = ledger.find_account(c, course, person.id) if person else None
+    return ledger.standing(c, account.id, now) if account else None
+
+
+def lasts(standing: Standing | None) -> int | None:
+    """For how many seconds everything that is on can stay on; None when nothing is charged.
+
+    What has expired pays for nothing. It never promises too much: what a stop takes is not counted,
+    so the machine is stopped no earlier than this only by whoever keeps a reserve for it.
+    """
+    if standing is None:
+        return None
+    rates = [rate.continued() for rate in standing.rates]
+    return runs_for(max(0, standing.live - standing.expired), *rates)
+
+
+def balance(standing: Standing | None, person: Person | None, name: str | None = None) -> replies.Balance:  # fmt: skip
+    """A student's line; all is 0 for one who has no account."""
+    return replies.Balance(
+        name=person.name if person else name,
+        person=person.id if person else None,
+        balance=standing.balance if standing else 0,
+        held=standing.held if standing else 0,
+        available=standing.available if standing else 0,
+        live=standing.live if standing else 0,
+        per_hour=_per_hour(standing.rates) if standing else 0,
+    )
+
+
+def me(c: Connection, name: str, views: Mapping[str, ClaimView], now: int) -> replies.Me:
+    """Where a user stands, and what their machines cost."""
+    of = ledger.course(c)
+    person = ledger.find_named(c, name)
+    account = ledger.find_account(c, of.id, person.id) if person else None
+    standing = ledger.standing(c, account.id, now) if account else None
+    left = lasts(standing)
+    per_claim: dict[str, int] = {}
+    for meter in ledger.open_meters(c, course=of.id) if account else ():
+        if account and meter.payer == account.id and meter.claim:
+            per_claim[meter.claim] = (
+                per_claim.get(meter.claim, 0) + meter.rate(Book.CHARGE).per_hour()
+            )
+    return replies.Me(
+        unit=of.unit,
+        credit=balance(standing, person, name),
+        machines=[
+            replies.Machine(
+                claim=claim,
+                server=views[claim].owner.server_name if claim in views else "",
+                size=views[claim].size if claim in views else None,
+                per_hour=rate,
+                runs_for_seconds=left,
+            )
+            for claim, rate in sorted(per_claim.items())
+        ],
+        runs_for_seconds=left,
+    )
+
+
+def period(query: PeriodQuery, zone: str, now: int) -> tuple[int, int]:
+    """The first second of the period, and the first after it."""
+    where = ZoneInfo(zone)
+    today = moment_of(now).astimezone(where).date()
+    last = query.until or (max(today, query.since) if query.since else today)
+    first = query.since or last - timedelta(days=DAYS - 1)
+    return _midnight(first, where), _midnight(last + timedelta(days=1), where)
+
+
+def _midnight(day: date, where: ZoneInfo) -> int:
+    return seconds_of(datetime.combine(day, time(), where))
+
+
+def statement(c: Connection, name: str, query: PeriodQuery, now: int) -> replies.Statement:
+    """Every line of a user's in the period; none while nobody has met them."""
+    of = ledger.course(c)
+    person = ledger.find_named(c, name)
+    since, until = period(query, of.timezone, now)
+    found = ledger.statement(c, of.id, person.id if person else "", since, until)
+    return replies.Statement(
+        unit=of.unit,
+        name=person.name if person else name,
+        since=iso(since),
+        until=iso(until),
+        opening=found.opening,
+        closing=found.closing,
+        lines=[_line(line) for line in found.lines],
+    )
+
+
+def _line(line: Any) -> replies.Line:
+    return replies.Line(
+        at=iso(line.at),
+        kind=line.kind.value,
+        amount=line.amount,
+        start=iso(line.start),
+        stop=iso(line.stop),
+        seconds=line.seconds,
+        component=line.component.value if line.component else None,
+        claim=line.claim,
+        per_hour=line.rate.per_hour() if line.rate else None,
+        total=line.total,
+        own=line.own,
+        open=line.open,
+        reason=line.reason,
+        transaction=line.transaction,
+        note=line.note,
+    )
+
+
+def grants(c: Connection, name: str) -> replies.Grants:
+    """Every grant to a user, the oldest first."""
+    of = ledger.course(c)
+    account = _account(c, of.id, name)
+    made = ledger.grant_of(c, account) if account else {}
+    return replies.Grants(
+        unit=of.unit,
+        name=name,
+        grants=[
+            replies.Grant(
+                transaction=made.get(lot.id),
+                granted=lot.granted,
+                remaining=lot.remaining,
+                granted_at=iso(lot.granted_at),
+                expires_at=iso_or_none(lot.expires_at),
+                note=ledger.note_of(c, made[lot.id]) if lot.id in made else "",
+            )
+            for lot in (ledger.grants(c, account) if account else ())
+        ],
+    )
+
+
+def holds(c: Connection, name: str) -> replies.Holds:
+    """The open holds of a user."""
+    of = ledger.course(c)
+    account = _account(c, of.id, name)
+    return replies.Holds(
+        unit=of.unit,
+        name=name,
+        holds=[
+            replies.Hold(
+                placed=hold.placed,
+                remaining=hold.remaining,
+                placed_at=iso(hold.placed_at),
+                expires_at=iso_or_none(hold.expires_at),
+                claim=start[0] if (start := of_ref(hold.ref)) else None,
+            )
+            for hold in (ledger.holds(c, account) if account else ())
+        ],
+    )
+
+
+def students(c: Connection, sees: Callable[[str], bool], now: int) -> replies.Students:
+    """Those with an account, by name, whom `sees` lets through. One who was erased has no name."""
+    of = ledger.course(c)
+    by_id = {person.id: person for person in ledger.people(c, course=of.id)}
+    found = [(by_id[one.account.owner or ""], one) for one in ledger.standings(c, of.id, now)]
+    return replies.Students(
+        unit=of.unit,
+        students=[
+            balance(one, person)
+            for person, one in sorted(found, key=lambda pair: (pair[0].name or "~", pair[0].id))
+            if sees(person.name or "")
+        ],
+    )
+
+
+def pool(c: Connection) -> replies.Pool:
+    """The course's money."""
+    of = ledger.course(c)
+    found = ledger.pool_summary(c, of.id)
+    figures = {name: getattr(found, name) for name in found.__slots__}
+    return replies.Pool(unit=of.unit, cost_unit=of.cost_unit, **figures)
+
+
+def burn(c: Connection) -> replies.Burn:
+    """What an hour costs now."""
+    of = ledger.course(c)
+    found = ledger.burn(c, of.id)
+    return replies.Burn(
+        unit=of.unit,
+        cost_unit=of.cost_unit,
+        charge_per_hour=found[Book.CHARGE],
+        cost_per_hour=found[Book.COST],
+    )
+
+
+def audit(c: Connection, query: AuditQuery, sees: Callable[[str], bool]) -> replies.Audit:
+    """A page of the log; an entry about a student only for those whom `sees` lets see them."""
+    of = ledger.course(c)
+    names = {person.id: person.name for person in ledger.people(c)}
+    student = someone(c, query.student).id if query.student else None
+    found = ledger.acts(c, of.id, student=student, before=query.before, limit=query.limit)
+    return replies.Audit(
+        unit=of.unit,
+        entries=[
+            replies.Entry(
+                transaction=act.transaction,
+                at=iso(act.at),
+                kind=act.kind.value,
+                by=act.actor,
+                by_name=names.get(act.actor.partition(":")[2]),
+                student=act.student,
+                student_name=names.get(act.student or ""),
+                micros=act.micros,
+                note=act.note,
+                reverses=act.reverses,
+                undone=act.undone,
+            )
+            for act in found
+            if act.student is None or sees(names.get(act.student) or "")
+        ],
+        before=found[-1].transaction if len(found) == query.limit else None,
+    )
+
+
+def pool_account(c: Connection, course: int) -> int:
+    """The number of the pool's account."""
+    return ledger.course_account(c, course, AccountKind.POOL).id
+
+
+def _account(c: Connection, course: int, name: str) -> int | None:
+    person = ledger.find_named(c, name)
+    account = ledger.find_account(c, course, person.id) if person else None
+    return account.id if account else None
+
+
+def _per_hour(rates: tuple[Rate, ...]) -> int:
+    return sum(rate.per_hour() for rate in rates)

@@ -1,0 +1,23 @@
+"""The addresses of credit, below the REST prefix and below the service's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gpuspawner.web.credit import api
+
+API: tuple[tuple[str, Any], ...] = (
+    ("me", api.MeHandler),
+    ("statement", api.StatementHandler),
+    ("statement.csv", api.StatementCsvHandler),
+    ("grants", api.GrantsHandler),
+    ("holds", api.HoldsHandler),
+    ("students", api.StudentsHandler),
+    ("students.csv", api.StudentsCsvHandler),
+    ("pool", api.PoolHandler),
+    ("burn", api.BurnHandler),
+    ("audit", api.AuditHandler),
+    ("reversals", api.ReversalsHandler),
+    ("fund", api.FundHandler),
+    ("credit", api.HubCreditHandler),
+)

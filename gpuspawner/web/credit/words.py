@@ -1,0 +1,24 @@
+"""What the kinds of entries and the things that cost are called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gpuspawner.language import Sentence, _, say
+
+KINDS: Mapping[str, Sentence] = {
+    "fund": say(_("Brought into the pool")),
+    "grant": say(_("Grant")),
+    "expiry": say(_("Expired")),
+    "charge": say(_("Use")),
+    "correction": say(_("Correction")),
+    "transfer": say(_("Taken over by the class")),
+    "reversal": say(_("Taken back")),
+}
+
+COMPONENTS: Mapping[str, Sentence] = {
+    "compute": say(_("Computing")),
+    "disk": say(_("Machine's disk")),
+    "home": say(_("Your files' disk")),
+    "address": say(_("Public address")),
+}

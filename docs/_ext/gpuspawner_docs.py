@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from bill_page import bill
 from fault_page import faults
+from idle_page import idle_cases, idle_limits
 from lab_page import lab_settings
 from traitlets import TraitType
 
@@ -25,7 +26,7 @@ from gpuspawner.errors import GpuspawnerError
 from gpuspawner.model import Power, Stage
 from gpuspawner.policy.table import TABLE, Action, Wish
 from gpuspawner.providers.aws_calls import USED_CALLS
-from gpuspawner.settings import AWS, Agent, Controller, Credit
+from gpuspawner.settings import AWS, Agent, Controller, Credit, Idle, Session
 from gpuspawner.spawner import GPUSpawner
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def setting_traits() -> dict[str, dict[str, TraitType[Any, Any]]]:
             if trait.this_class is not None
             and trait.this_class.__module__.startswith("gpuspawner.")
         }
-        for kind in (GPUSpawner, Controller, AWS, Agent, Credit)
+        for kind in (GPUSpawner, Controller, AWS, Agent, Credit, Idle, Session)
     }
 
 
@@ -183,6 +184,8 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "doctor_checks": doctor_checks,
     "errors": errors,
     "faults": faults,
+    "idle_cases": idle_cases,
+    "idle_limits": idle_limits,
     "plan": plan,
     "lab_settings": lab_settings,
     "settings": settings,

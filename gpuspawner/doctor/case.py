@@ -59,6 +59,16 @@ class Case:
         return self._sound(settings.Credit, self.section("Credit"))
 
     @cached_property
+    def idle(self) -> settings.Idle:
+        """`c.Idle`, less what is not of its type."""
+        return self._sound(settings.Idle, self.section("Idle"))
+
+    @cached_property
+    def session(self) -> settings.Session:
+        """`c.Session`, less what is not of its type."""
+        return self._sound(settings.Session, self.section("Session"))
+
+    @cached_property
     def spawner(self) -> SpawnerTraits:
         """`c.GPUSpawner`, less what is not of its type; what it inherits from `c.Spawner` too."""
         given = {**self.section("Spawner"), **self.section("GPUSpawner")}
@@ -122,7 +132,7 @@ class Case:
 
     def bad_values(self) -> dict[str, list[str]]:
         """The settings whose values are not of their type, by class."""
-        for kind in ("controller", "aws", "agent", "credit", "spawner"):
+        for kind in ("controller", "aws", "agent", "credit", "idle", "session", "spawner"):
             getattr(self, kind)
         return self._bad
 

@@ -14,13 +14,15 @@ from gpuspawner.language import Sentence, _, say
 from gpuspawner.spawner import GPUSpawner
 from gpuspawner.spawner_traits import SpawnerTraits
 
-_OURS = {
-    "Controller": settings.Controller,
-    "AWS": settings.AWS,
-    "Agent": settings.Agent,
-    "Credit": settings.Credit,
-    "GPUSpawner": GPUSpawner,
-}
+_CONTROLLERS = (
+    settings.Controller,
+    settings.AWS,
+    settings.Agent,
+    settings.Credit,
+    settings.Idle,
+    settings.Session,
+)
+_OURS = {**{kind.__name__: kind for kind in _CONTROLLERS}, "GPUSpawner": GPUSpawner}
 _CLOSE = 0.7
 
 
@@ -59,7 +61,7 @@ def _unknown(subject: str, prefix: str, name: str, known: Iterable[str]) -> Line
 def values(case: Case) -> Iterator[Line]:
     """Each value that is not of its kind. The value itself is not shown: it may be a secret."""
     bad = case.bad_values()
-    for kind in (settings.Controller, settings.AWS, settings.Agent, settings.Credit, SpawnerTraits):
+    for kind in (*_CONTROLLERS, SpawnerTraits):
         traits = kind.class_traits(config=True)
         section = "GPUSpawner" if kind is SpawnerTraits else kind.__name__
         for name in bad.get(kind.__name__, ()):
@@ -82,6 +84,8 @@ def contradictions(case: Case) -> Iterator[Line]:
             *case.aws.mistakes(),
             *case.agent.mistakes(),
             *case.credit.mistakes(),
+            *case.idle.mistakes(),
+            *case.session.mistakes(),
         )
         if one.setting not in wrong  # said already, and its default stands in for it here
     ]

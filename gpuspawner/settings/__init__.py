@@ -1,7 +1,7 @@
 """What an admin writes, and the frozen records that the rest is handed.
 
 Each class is configured in the hub's own `jupyterhub_config.py` (`c.Controller.…`, `c.AWS.…`,
-`c.Agent.…`, `c.Credit.…`) and read by the controller only. Contradictions are refused at start, by name.
+`c.Agent.…`, `c.Credit.…`, `c.Idle.…`, `c.Session.…`) and read by the controller only. Contradictions are refused at start, by name.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from gpuspawner.settings.agent import Agent, AgentRecord
 from gpuspawner.settings.aws import AWS, AWSRecord
 from gpuspawner.settings.controller import Controller, ControllerRecord
 from gpuspawner.settings.credit import Credit, CreditRecord
+from gpuspawner.settings.idle import Idle
+from gpuspawner.settings.session import Session
 
 __all__ = [
     "AWS",
@@ -28,6 +30,8 @@ __all__ = [
     "ControllerRecord",
     "Credit",
     "CreditRecord",
+    "Idle",
+    "Session",
     "load",
     "made",
     "unknown",
@@ -69,7 +73,7 @@ def unknown(config: Config) -> list[str]:
     """Settings of our classes that do not exist: a typing mistake is not silently a default."""
     return [
         f"c.{kind.__name__}.{name}"
-        for kind in (Controller, AWS, Agent, Credit)
+        for kind in (Controller, AWS, Agent, Credit, Idle, Session)
         for name in config.get(kind.__name__, {})
         if name not in kind.class_trait_names(config=True)
     ]

@@ -48,8 +48,8 @@ class Credit(Configurable):
 
     timezone = Unicode(
         "UTC",
-        help="The time zone in which a day begins, for the limits per day and for the grace: a name such as "
-        "Asia/Seoul. Default: UTC. A day that ends in the middle of a class renews its limits there.",
+        help="The time zone in which a day begins, for the limits per day, for the grace and for "
+        "`c.Session.nightly_stop`: a name such as Asia/Seoul. Default: UTC. A day that ends in the middle of a class renews its limits there.",
     ).tag(config=True)
 
     course_credit = Float(

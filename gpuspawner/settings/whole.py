@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from traitlets.config import Config
 
 from gpuspawner import identity as identities
 from gpuspawner import settings
 from gpuspawner.errors import ConfigurationError
 from gpuspawner.identity import Identity
+from gpuspawner.policy.session import Policy
 from gpuspawner.settings.credit import too_short
 from gpuspawner.settings.mistakes import Mistake, refuse
 
@@ -22,6 +26,7 @@ class Settings:
     aws: settings.AWSRecord | None
     identity: Identity
     credit: settings.CreditRecord
+    policy: Policy = field(default_factory=Policy)
 
     @classmethod
     def load(cls, path: Path) -> Settings:
@@ -44,7 +49,20 @@ class Settings:
             settings.made(settings.AWS, config).record() if controller.provider == "aws" else None,
             identities.load(controller.secret_file),
             record,
+            policy(config, record),
         )
+
+
+def policy(config: Config, credit: settings.CreditRecord) -> Policy:
+    """The limits of sessions; what the cloud charges for at least is the provider's to say.
+
+    Raises:
+        ConfigurationError: `c.Idle` or `c.Session` has a mistake, which is named.
+    """
+    return Policy(
+        settings.made(settings.Idle, config).record(),
+        settings.made(settings.Session, config).record(ZoneInfo(credit.timezone)),
+    )
 
 
 def between(controller: settings.ControllerRecord, credit: settings.CreditRecord) -> list[Mistake]:

@@ -27,4 +27,6 @@ class TestTheHelpOfASetting:
 
 
 def test_the_settings_of_every_side_are_looked_at():
-    assert {"GPUSpawner", "Controller", "AWS", "Agent", "Credit"} <= set(setting_traits())
+    assert {"GPUSpawner", "Controller", "AWS", "Agent", "Credit", "Idle", "Session"} <= set(
+        setting_traits()
+    )

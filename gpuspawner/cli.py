@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from gpuspawner import cli_credit
 from gpuspawner._version import __version__
 from gpuspawner.errors import GpuspawnerError
 from gpuspawner.language import LANGUAGES, terminal_language
@@ -45,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     _doctor(commands)
     _status(commands)
     _homes(commands)
+    cli_credit.add(commands, _config)
     _demo(commands)
     _proxy(commands)
     commands.add_parser("emulator", help="run an emulated cloud on this computer", add_help=False)

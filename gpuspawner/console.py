@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from http.client import HTTPException
 from pathlib import Path
@@ -22,7 +22,7 @@ _SECONDS = 15
 
 def status(config: Path, *, as_json: bool = False) -> int:
     """Print claims beside their machines, then what last went wrong."""
-    found = _ask(config, "status")
+    found = ask(config, "status")
     if as_json:
         print(json.dumps(found, indent=2))
         return 0
@@ -35,7 +35,7 @@ def status(config: Path, *, as_json: bool = False) -> int:
         print(f"The cloud is looked at again by {_clock_time(found['look_again_at'])}.\n")
     rows = [_claim_row(claim) for claim in found["claims"]]
     rows += [_stranger_row(machine) for machine in found["machines"]]
-    _table(_HEAD, rows)
+    table(_HEAD, rows)
     for claim, problem in found["problems"].items():
         print(f"\n{claim}: {problem}")
     return 1 if found["trouble"] else 0
@@ -43,7 +43,7 @@ def status(config: Path, *, as_json: bool = False) -> int:
 
 def homes(config: Path, *, as_json: bool = False) -> int:
     """Print all homes."""
-    found = _ask(config, "homes")
+    found = ask(config, "homes")
     if as_json:
         print(json.dumps(found, indent=2))
     else:
@@ -53,14 +53,14 @@ def homes(config: Path, *, as_json: bool = False) -> int:
 
 def give(config: Path, home: str, user: str, server: str) -> int:
     """Hand a home to another user's server."""
-    _ask(config, f"homes/{home}/give", "POST", {"user_name": user, "server_name": server})
+    ask(config, f"homes/{home}/give", "POST", {"user_name": user, "server_name": server})
     print(f"{home} is {user}'s from the next start on.")
     return 0
 
 
 def delete(config: Path, ids: Sequence[str], *, yes: bool = False) -> int:
     """Delete homes after showing them and asking. 1 when the answer is no."""
-    found = {home["id"]: home for home in _ask(config, "homes")}
+    found = {home["id"]: home for home in ask(config, "homes")}
     missing = [one for one in ids if one not in found]
     if missing:
         raise ClaimNotFound(f"no such home: {', '.join(missing)}; nothing was deleted")
@@ -71,7 +71,7 @@ def delete(config: Path, ids: Sequence[str], *, yes: bool = False) -> int:
             print("Nothing was deleted.")
             return 1
     for one in ids:
-        _ask(config, f"homes/{one}", "DELETE")
+        ask(config, f"homes/{one}", "DELETE")
         print(f"{one} is deleted.")
     return 0
 
@@ -88,12 +88,12 @@ def _homes_table(found: Sequence[dict[str, Any]], people: dict[str, str]) -> Non
         )
         for home in found
     ]
-    _table(("HOME", "OF", "SIZE", "ZONE", "MACHINE", "MADE"), rows)
+    table(("HOME", "OF", "SIZE", "ZONE", "MACHINE", "MADE"), rows)
 
 
 def _people(config: Path) -> dict[str, str]:
     """Whose each claim is, by the claim's name."""
-    claims = _ask(config, "status")["claims"]
+    claims = ask(config, "status")["claims"]
     return {
         claim["name"]: "/".join(
             filter(None, (claim["owner"]["user_name"], claim["owner"]["server_name"]))
@@ -167,7 +167,8 @@ def _clock_time(moment: str) -> str:
     return datetime.fromisoformat(moment).astimezone().strftime("%H:%M:%S")
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows below their heads, each column as wide as it must be."""
     widths = [max(len(row[n]) for row in (head, *rows)) for n in range(len(head))]
     for row in (head, *rows):
         print(
@@ -175,8 +176,15 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         )
 
 
-def _ask(config: Path, path: str, method: str = "GET", body: dict[str, Any] | None = None) -> Any:
-    """Ask the controller.
+def ask(
+    config: Path,
+    path: str,
+    method: str = "GET",
+    body: dict[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+    read: Callable[[str], Any] = json.loads,
+) -> Any:
+    """Ask the controller; `read` makes something of what it answers.
 
     Raises:
         ControllerUnavailable: nobody answers there.
@@ -189,11 +197,11 @@ def _ask(config: Path, path: str, method: str = "GET", body: dict[str, Any] | No
         record.bind_url.rstrip("/") + API + path,
         method=method,
         data=json.dumps(body or {}).encode() if method == "POST" else None,
-        headers={"Authorization": f"Bearer {token}"},
+        headers={"Authorization": f"Bearer {token}", **(headers or {})},
     )
     try:
         with urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310
-            return json.load(answer)
+            return read(answer.read().decode("utf-8"))
     except HTTPError as error:
         raise _refusal(error) from error
     except (OSError, HTTPException, ValueError) as error:

@@ -82,6 +82,12 @@ class AuditQuery(StudentQuery):
     limit: Annotated[int, Field(ge=1, le=500)] = 100
 
 
+class WhoQuery(Body):
+    """`person`: by the hub's name, the id in the ledger, the student number or the e-mail address."""
+
+    who: Name
+
+
 class CreditQuery(Body):
     """`GET credit`: what the hub's own pages show of one user."""
 

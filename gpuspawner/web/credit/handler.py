@@ -13,7 +13,7 @@ from tornado.web import HTTPError
 from gpuspawner.policy.money import seconds_of
 from gpuspawner.store import ledger
 from gpuspawner.web import schemas
-from gpuspawner.web.credit import writes
+from gpuspawner.web.credit import reads, writes
 from gpuspawner.web.credit.errors import CreditHidden, KeyMissing
 from gpuspawner.web.credit.viewer import COMMAND_LINE, Reach, Viewer, viewer_of
 from gpuspawner.web.people import PersonHandler
@@ -59,6 +59,8 @@ class CreditViewer(PersonHandler):
         viewer.check_sees(name, await self.members(viewer.sees))
         if name == viewer.name and not viewer.teaches and not self.shown:
             raise CreditHidden(f"{name} is no teacher")
+        if name != viewer.name:
+            await self.services.database.read(reads.someone, name)
         return name
 
     async def sight(self) -> Callable[[str], bool]:

@@ -24,4 +24,6 @@ CREDIT = (
     Operation("/reversals", "post", "Take a grant, a use or a payment back, once.", "person", bodies.ReversalBody, _CHANGED, reply=replies.Made, keyed=True),
     Operation("/fund", "post", "Bring money into the pool; for admins.", "person", bodies.FundBody, (201, 409), reply=replies.Made, keyed=True),
     Operation("/credit", "get", "What the hub's pages show of a user.", "hub", query=bodies.CreditQuery, reply=replies.HubCredit),
+    Operation("/person", "get", "Everything that is known of a person.", "hub", None, _ONE, bodies.WhoQuery),
+    Operation("/person", "delete", "Forget who a person is; every sum stays.", "hub", None, (200, 404, 409), bodies.WhoQuery),
 )  # fmt: skip

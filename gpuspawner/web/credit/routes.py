@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpuspawner.web.credit import api
+from gpuspawner.web.credit import api, people_api
 
 API: tuple[tuple[str, Any], ...] = (
     ("me", api.MeHandler),
@@ -20,4 +20,5 @@ API: tuple[tuple[str, Any], ...] = (
     ("reversals", api.ReversalsHandler),
     ("fund", api.FundHandler),
     ("credit", api.HubCreditHandler),
+    ("person", people_api.PersonHandler),
 )

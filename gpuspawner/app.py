@@ -25,14 +25,18 @@ from gpuspawner.clock import Clock, SystemClock
 from gpuspawner.controllers.hands import Hands
 from gpuspawner.controllers.inspector import Inspector
 from gpuspawner.controllers.loop import Loop
+from gpuspawner.controllers.meter import Meter
+from gpuspawner.controllers.pricer import Pricer
 from gpuspawner.controllers.reconciler import Reconciler, always
 from gpuspawner.controllers.roll_call import RollCall
 from gpuspawner.errors import ConfigurationError, NotTheLeader
 from gpuspawner.hub_api import Hub
 from gpuspawner.policy.money import seconds_of
+from gpuspawner.policy.payers import MeteringPolicy
 from gpuspawner.providers.base import Provider
+from gpuspawner.settings.prices import COST_UNIT
 from gpuspawner.settings.whole import Settings
-from gpuspawner.store import allowance
+from gpuspawner.store import allowance, price_book
 from gpuspawner.store.database import Database, nothing_to_plan
 from gpuspawner.store.lock import Lock
 from gpuspawner.store.seen import Seen
@@ -42,6 +46,8 @@ from gpuspawner.web.board import Board
 from gpuspawner.web.credit.members import Members
 from gpuspawner.web.people import introduce
 from gpuspawner.web.services import Services
+
+__all__ = ["Controller", "Settings", "main", "serve"]
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +78,15 @@ class Controller:
             agent_url=f"{record.public_url.rstrip('/')}{SERVICE_PREFIX}{API}/agent",
             ca=Path(record.ca_file).read_text(encoding="ascii") if record.ca_file else "",
         )
-        self._reconciler = Reconciler(provider, database, hands, seen, clock, record, leads=leads)
+        self._pricer = Pricer(provider, database, seen, clock, loaded.prices)
+        metering = MeteringPolicy(
+            storage_payer=loaded.credit.storage_payer, max_overdraft=loaded.credit.max_overdraft
+        )
+        self._meter = Meter(provider.name, database, seen, clock, metering)
+        self._reconciler = Reconciler(
+            provider, database, hands, seen, clock, record,
+            leads=leads, listed=self._meter.listed, priced=self._pricer.priced,
+        )  # fmt: skip
         self.board = Board(database, seen, clock)
         self._inspector = Inspector(provider, seen, clock)
         self._beats = Beats(database, clock)
@@ -110,12 +124,14 @@ class Controller:
 
     async def run(self) -> None:
         """Reconcile and keep the board current, until cancelled or the lock is lost."""
+        await self._pricer.begin()
         await self.board.refresh()
         tasks = [
             asyncio.create_task(self._loop.run(), name="reconcile"),
             asyncio.create_task(self._refresh(), name="board"),
             asyncio.create_task(self._beats.run(), name="heartbeats"),
             asyncio.create_task(self._inspector.run(), name="inspect"),
+            asyncio.create_task(self._meter.run(), name="meter"),
         ]
         if self._roll_call:
             tasks.append(asyncio.create_task(self._roll_call.run(), name="roll call"))
@@ -172,6 +188,8 @@ async def serve(path: Path) -> None:
     try:
         if await _lead(lock, record, stop, clock, prefix):
             await asyncio.to_thread(database.migrate)
+            # Before any amount is written: from then on the units stay.
+            await database.run(price_book.configure, loaded.prices.unit, COST_UNIT)
             await database.run(allowance.set_up, loaded.credit, seconds_of(clock.now()))
 
             async def leads() -> bool:

@@ -26,7 +26,7 @@ from gpuspawner.errors import GpuspawnerError
 from gpuspawner.model import Power, Stage
 from gpuspawner.policy.table import TABLE, Action, Wish
 from gpuspawner.providers.aws_calls import USED_CALLS
-from gpuspawner.settings import AWS, Agent, Controller, Credit, Idle, Session
+from gpuspawner.settings import AWS, Agent, Controller, Credit, Idle, Prices, Session
 from gpuspawner.spawner import GPUSpawner
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def setting_traits() -> dict[str, dict[str, TraitType[Any, Any]]]:
             if trait.this_class is not None
             and trait.this_class.__module__.startswith("gpuspawner.")
         }
-        for kind in (GPUSpawner, Controller, AWS, Agent, Credit, Idle, Session)
+        for kind in (GPUSpawner, Controller, AWS, Prices, Agent, Credit, Idle, Session)
     }
 
 

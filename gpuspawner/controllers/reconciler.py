@@ -19,7 +19,7 @@ from gpuspawner.controllers.hands import Hands
 from gpuspawner.controllers.jumps import Jumps
 from gpuspawner.errors import NotTheLeader, ProviderError, Throttled
 from gpuspawner.language import Sentence
-from gpuspawner.model import Claim, Desired, Home, Machine, Power, Stage, World
+from gpuspawner.model import Claim, Desired, Home, Machine, Offering, Power, Stage, World
 from gpuspawner.policy import progress
 from gpuspawner.policy.plan import Action, Known, Limits, Plan, plan
 from gpuspawner.providers.base import Provider
@@ -58,10 +58,12 @@ class Reconciler:
         *,
         leads: Callable[[], Awaitable[bool]] = always,
         listed: Callable[[World, Known, datetime], None] | None = None,
+        priced: Callable[[tuple[Offering, ...]], tuple[Offering, ...]] = tuple,
     ) -> None:
         self._provider, self._database, self._hands = provider, database, hands
         self._seen, self._clock, self._record = seen, clock, record
-        self._leads, self._listed = leads, listed
+        self._leads, self._listed, self._priced = leads, listed, priced
+        self._offered: tuple[Offering, ...] = ()
         self._limits = Limits(orphan_grace=record.orphan_grace, save=record.save_timeout)
         self._offered_at: datetime | None = None
         self._jumps = Jumps(database, seen, clock)
@@ -101,8 +103,9 @@ class Reconciler:
     async def _offerings(self) -> None:
         now = self._clock.now()
         if self._offered_at is None or now - self._offered_at > _OFFERINGS_FRESH:
-            self._seen.offered = await self._provider.offerings()
+            self._offered = await self._provider.offerings()
             self._offered_at = now
+        self._seen.offered = self._priced(self._offered)
 
     async def _with_images(self, known: Known) -> Known:
         """Name the images that starting claims ask for by their ids, as machines are listed."""

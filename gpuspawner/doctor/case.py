@@ -49,6 +49,11 @@ class Case:
         return self._sound(settings.AWS, self.section("AWS"))
 
     @cached_property
+    def prices(self) -> settings.Prices:
+        """`c.Prices`, less what is not of its type."""
+        return self._sound(settings.Prices, self.section("Prices"))
+
+    @cached_property
     def agent(self) -> settings.Agent:
         """`c.Agent`, less what is not of its type."""
         return self._sound(settings.Agent, self.section("Agent"))
@@ -132,7 +137,16 @@ class Case:
 
     def bad_values(self) -> dict[str, list[str]]:
         """The settings whose values are not of their type, by class."""
-        for kind in ("controller", "aws", "agent", "credit", "idle", "session", "spawner"):
+        for kind in (
+            "controller",
+            "aws",
+            "prices",
+            "agent",
+            "credit",
+            "idle",
+            "session",
+            "spawner",
+        ):
             getattr(self, kind)
         return self._bad
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 
 from gpuspawner.doctor.case import Case
 from gpuspawner.doctor.choices import allowed_users
@@ -11,11 +11,14 @@ from gpuspawner.doctor.lines import Line, Mark
 from gpuspawner.errors import ConfigurationError
 from gpuspawner.language import Sentence, _, say
 from gpuspawner.model import Specification
+from gpuspawner.policy.money import DAY, moment_of, seconds_of
 from gpuspawner.profiles import load
 from gpuspawner.providers import catalog
 
 STALE_DAYS = 180
 """So old may the shipped prices be; clouds change theirs a few times a year."""
+
+_SETTING = "c.Prices.cost"
 
 USUAL_SECONDS = 300.0
 """What a first start is given at least, as long as none was measured."""
@@ -133,31 +136,34 @@ def _timeout(mark: Mark, subject: str, finding: Sentence, remedy: Sentence | Non
 
 def prices(case: Case) -> Iterator[Line]:
     """A size without a price is not offered; an old price is charged as it stands."""
-    own, region, table = case.aws.prices, case.aws.region, catalog.AWS
+    own, region = case.prices.cost, case.aws.region
+    listed = catalog.machines("aws", region)
     shipped: Sequence[str] = [size for size in case.aws.sizes if size not in own]
-    unknown = [size for size in shipped if catalog.price_micros(table, region, size, own) is None]
+    unknown = [size for size in shipped if size not in listed]
     for size in unknown:
         finding = say(_("Its price in {region} is not known, so it is not offered."), region=region)
-        remedy = say(_("Set c.AWS.prices[{size}]."), size=repr(size))
+        remedy = say(_("Set c.Prices.{setting}[{size}]."), setting="cost", size=repr(size))
         yield Line("prices", Mark.FAILURE, size, finding, remedy)
     used = [size for size in shipped if size not in unknown]
     if not used:
         if not unknown:
             finding = say(_("The prices are those of the configuration file."))
-            yield Line("prices", Mark.OK, "c.AWS.prices", finding)
+            yield Line("prices", Mark.OK, _SETTING, finding)
         return
-    yield _age(table.as_of, case.now, used)
+    yield _age(min(listed[size].as_of for size in used), case.now, used)
 
 
-def _age(as_of: str, now: datetime, used: Sequence[str]) -> Line:
-    days = (now.date() - date.fromisoformat(as_of)).days
+def _age(as_of: int, now: datetime, used: Sequence[str]) -> Line:
+    days = (seconds_of(now) - as_of) // DAY
     finding = say(
         _("The prices of {sizes} are of {date}, {days} days old."),
         sizes=", ".join(used),
-        date=as_of,
+        date=moment_of(as_of).date().isoformat(),
         days=days,
     )
     if days <= STALE_DAYS:
-        return Line("prices", Mark.OK, "c.AWS.prices", finding)
-    remedy = say(_("Compare them with AWS's price page, and set c.AWS.prices where they differ."))
-    return Line("prices", Mark.WARNING, "c.AWS.prices", finding, remedy)
+        return Line("prices", Mark.OK, _SETTING, finding)
+    remedy = say(
+        _("Compare them with the cloud's price page, and set c.Prices.cost where they differ.")
+    )
+    return Line("prices", Mark.WARNING, _SETTING, finding, remedy)

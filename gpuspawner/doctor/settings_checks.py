@@ -17,6 +17,7 @@ from gpuspawner.spawner_traits import SpawnerTraits
 _CONTROLLERS = (
     settings.Controller,
     settings.AWS,
+    settings.Prices,
     settings.Agent,
     settings.Credit,
     settings.Idle,
@@ -82,6 +83,7 @@ def contradictions(case: Case) -> Iterator[Line]:
         for one in (
             *case.controller.mistakes(),
             *case.aws.mistakes(),
+            *case.prices.mistakes(),
             *case.agent.mistakes(),
             *case.credit.mistakes(),
             *case.idle.mistakes(),

@@ -16,6 +16,7 @@ from gpuspawner.errors import (
     WrongState,
 )
 from gpuspawner.model import Finding, Home, Machine, Offering, World
+from gpuspawner.policy.prices import Quote
 from gpuspawner.providers import (
     aws_batches,
     aws_check,
@@ -23,6 +24,7 @@ from gpuspawner.providers import (
     aws_offers,
     aws_requests,
     aws_world,
+    catalog,
 )
 from gpuspawner.providers.aws_account import Account
 from gpuspawner.providers.aws_calls import Calls
@@ -47,6 +49,7 @@ class AWSProvider:
 
     def __init__(self, record: AWSRecord, hub_id: str, clock: Clock) -> None:
         self._record = record
+        self.region = record.region
         self._hub_id = hub_id
         self._clock = clock
         self._calls = Calls(record, clock)
@@ -74,6 +77,10 @@ class AWSProvider:
         if self._offered is None:
             self._offered = await aws_offers.find(self._account)
         return self._offered
+
+    def prices(self) -> tuple[Quote, ...]:
+        """The shipped list of the region."""
+        return catalog.quotes(self.name, self._record.region)
 
     async def quota(self, offering: Offering) -> Quota:
         """The vCPUs of the offering's family, and how many of them this hub's machines use."""

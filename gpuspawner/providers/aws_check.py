@@ -34,7 +34,7 @@ async def findings(account: Account, hub_id: str, expected: Expected) -> list[Fi
         if not any(one.check == "subnets" and one.severity is Severity.ERROR for one in found):
             found.append(refused("sizes", "sizes", offered, POLICY))
         return found
-    found += [_size(account, size, offered) for size in account.record.sizes]
+    found += [_size(size, offered) for size in account.record.sizes]
     found += await aws_check_quota.findings(account, offered, expected)
     found += await aws_check_permissions.findings(account, hub_id, offered)
     return found
@@ -71,16 +71,11 @@ async def _image(account: Account, reference: str) -> Finding:
     return Finding(subject, Severity.OK, message, check="image")
 
 
-def _size(account: Account, size: str, offered: tuple[Offering, ...]) -> Finding:
+def _size(size: str, offered: tuple[Offering, ...]) -> Finding:
     zones = [one.placement.zone for one in offered if one.placement.size == size]
     if zones:
         message = say(_("Offered in {zones}."), zones=", ".join(zones))
         return Finding(size, Severity.OK, message, check="sizes")
-    if aws_offers.price_of(account.record, size) is None:
-        region = account.record.region
-        message = say(_("Its price in {region} is not known, so it is not offered."), region=region)
-        remedy = say(_("Set c.AWS.prices[{size}]."), size=repr(size))
-        return Finding(size, Severity.ERROR, message, remedy, "prices")
     message = say(_("No zone of the configured subnets has it."))
     remedy = say(_("Take it out of c.AWS.sizes, or add a subnet in a zone that has it."))
     return Finding(size, Severity.ERROR, message, remedy, "sizes")

@@ -1,4 +1,4 @@
-"""What can be offered: the configured sizes, in the zones that have them, with their prices."""
+"""What can be offered: the configured sizes, in the zones that have them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from gpuspawner.errors import InvalidSpec
 from gpuspawner.model import Offering, Placement
+from gpuspawner.providers import catalog
 from gpuspawner.providers.aws_account import Account
-from gpuspawner.providers.catalog import AWS, price_micros
 from gpuspawner.settings.aws_record import AWSRecord
 
 _TYPES_PAGE = 100
@@ -39,7 +39,7 @@ class Gpus:
 async def find(account: Account) -> tuple[Offering, ...]:
     """All placements: sizes in the order of the configuration, zones in that of the subnets.
 
-    What a zone does not have, or nobody has priced, is not among them; `check()` says so.
+    What a zone does not have is not among them; `check()` says so.
     """
     record = account.record
     types = {one["InstanceType"]: one for one in await _types(account)}
@@ -48,7 +48,7 @@ async def find(account: Account) -> tuple[Offering, ...]:
     return tuple(
         offering(types[size], record, zone)
         for size in record.sizes
-        if size in types and price_of(record, size) is not None
+        if size in types
         for zone in zones
         if zone in zones_of.get(size, ())
     )
@@ -57,9 +57,6 @@ async def find(account: Account) -> tuple[Offering, ...]:
 def offering(kind: Mapping[str, Any], record: AWSRecord, zone: str) -> Offering:
     """One size in one zone, from EC2's description of the type."""
     size, gpus = kind["InstanceType"], gpus_of(kind)
-    price = price_of(record, size)
-    if price is None:
-        raise InvalidSpec(f"nobody has priced {size} in {record.region}")
     return Offering(
         placement=Placement(record.region, zone, size),
         vcpus=kind["VCpuInfo"]["DefaultVCpus"],
@@ -67,14 +64,14 @@ def offering(kind: Mapping[str, Any], record: AWSRecord, zone: str) -> Offering:
         gpu=gpus.name,
         gpus=gpus.count,
         gpu_memory_mib=gpus.memory_mib,
-        price_micros=price,
-        currency=AWS.currency,
+        price_micros=price_of(record.region, size),
     )
 
 
-def price_of(record: AWSRecord, size: str) -> int | None:
-    """Micros an hour; None when nobody knows."""
-    return price_micros(AWS, record.region, size, record.prices)
+def price_of(region: str, size: str) -> int:
+    """The shipped list's price in micros an hour; 0 when it has none. The price book has the last word."""
+    quote = catalog.machines("aws", region).get(size)
+    return quote.rate.per_hour() if quote else 0
 
 
 def gpus_of(kind: Mapping[str, Any]) -> Gpus:

@@ -19,6 +19,7 @@ from typing import Protocol
 
 from gpuspawner.errors import ProviderError
 from gpuspawner.model import Finding, Home, Machine, Offering, Placement, World
+from gpuspawner.policy.prices import Quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,9 @@ class Provider(Protocol):
     minimum_seconds: int
     """The least that the cloud bills for one start of a machine."""
 
+    region: str
+    """Where its machines are."""
+
     async def bootstrap(self) -> None:
         """Do what is slow, free and needed once: resolve the image, look the network up."""
         ...
@@ -109,7 +113,14 @@ class Provider(Protocol):
         ...
 
     async def offerings(self) -> tuple[Offering, ...]:
-        """All placements that the configuration admits, best zone first, unavailable ones marked."""
+        """All placements that the configuration admits, best zone first, unavailable ones marked.
+
+        Their prices are the shipped list's, 0 where it has none; the price book has the last word.
+        """
+        ...
+
+    def prices(self) -> tuple[Quote, ...]:
+        """The list prices that this release knows, of all that may be met in the region."""
         ...
 
     async def quota(self, offering: Offering) -> Quota:

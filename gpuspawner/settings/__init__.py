@@ -1,7 +1,8 @@
 """What an admin writes, and the frozen records that the rest is handed.
 
 Each class is configured in the hub's own `jupyterhub_config.py` (`c.Controller.…`, `c.AWS.…`,
-`c.Agent.…`, `c.Credit.…`, `c.Idle.…`, `c.Session.…`) and read by the controller only. Contradictions are refused at start, by name.
+`c.Prices.…`, `c.Agent.…`, `c.Credit.…`, `c.Idle.…`, `c.Session.…`) and read by the controller only.
+Contradictions are refused at start, by name.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from gpuspawner.settings.aws import AWS, AWSRecord
 from gpuspawner.settings.controller import Controller, ControllerRecord
 from gpuspawner.settings.credit import Credit, CreditRecord
 from gpuspawner.settings.idle import Idle
+from gpuspawner.settings.prices import Prices, PricesRecord
 from gpuspawner.settings.session import Session
 
 __all__ = [
@@ -31,6 +33,8 @@ __all__ = [
     "Credit",
     "CreditRecord",
     "Idle",
+    "Prices",
+    "PricesRecord",
     "Session",
     "load",
     "made",
@@ -73,7 +77,7 @@ def unknown(config: Config) -> list[str]:
     """Settings of our classes that do not exist: a typing mistake is not silently a default."""
     return [
         f"c.{kind.__name__}.{name}"
-        for kind in (Controller, AWS, Agent, Credit, Idle, Session)
+        for kind in (Controller, AWS, Prices, Agent, Credit, Idle, Session)
         for name in config.get(kind.__name__, {})
         if name not in kind.class_trait_names(config=True)
     ]

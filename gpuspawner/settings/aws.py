@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from traitlets import Dict, Enum, Float, List, Unicode
+from traitlets import Dict, Enum, List, Unicode
 from traitlets.config import Configurable
 
 from gpuspawner.settings.aws_record import AWSRecord, mistakes
@@ -17,7 +17,7 @@ class AWS(Configurable):
     region = Unicode(
         "us-east-1",
         help="The AWS region. Default: us-east-1. Prices and quotas differ between regions; a region near the class "
-        "makes typing feel quicker. Outside us-east-1, set `prices` too.",
+        "makes typing feel quicker.",
     ).tag(config=True)
 
     image = Unicode(
@@ -49,7 +49,7 @@ class AWS(Configurable):
     endpoint_url = Unicode(
         None,
         allow_none=True,
-        help="Another address of the EC2, SSM and Service Quotas APIs, as for a VPC endpoint. Default: AWS's own.",
+        help="Another address of the EC2, SSM, Service Quotas and Price List APIs, as for a VPC endpoint. Default: AWS's own.",
     ).tag(config=True)
 
     tags = Dict(
@@ -57,13 +57,6 @@ class AWS(Configurable):
         value_trait=Unicode(),
         help="Tags on everything that is made, such as a cost centre. Default: none besides our own. They must not "
         "begin with gpuspawner: or aws:, and are readable by whoever may describe instances.",
-    ).tag(config=True)
-
-    prices = Dict(
-        key_trait=Unicode(),
-        value_trait=Float(),
-        help="US dollars per hour by instance type. Default: the table that is shipped, for us-east-1. What you set "
-        "here comes first; a wrong price is shown to students as it stands.",
     ).tag(config=True)
 
     disk_type = Enum(
@@ -86,7 +79,6 @@ class AWS(Configurable):
             security_groups=tuple(self.security_groups),
             endpoint_url=self.endpoint_url,
             tags=dict(self.tags),
-            prices=dict(self.prices),
             disk_type=self.disk_type,
         )
 

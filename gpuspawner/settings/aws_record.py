@@ -27,15 +27,13 @@ class AWSRecord:
         subnets: `subnet-…` ids or `tag:KEY=VALUE`, best first; empty means the default VPC's. The
             first subnet of a zone is the one used there.
         security_groups: ids (`sg-…`) or names; empty means the VPC's default group.
-        endpoint_url: another address of the EC2, SSM and Service Quotas APIs, as for a VPC
+        endpoint_url: another address of the EC2, SSM, Service Quotas and Price List APIs, as for a VPC
             endpoint; None is AWS's own.
         tags: put on everything that is made, besides our own.
-        prices: per hour, in US dollars, by size; they come before the table that is shipped, and
-            outside `us-east-1` are the only ones known.
         disk_type: the EBS type of machines' own disks and of homes.
 
     Raises:
-        ConfigurationError: a tag is reserved, a price is not above zero, or something is missing.
+        ConfigurationError: a tag is reserved, or something is missing.
     """
 
     region: str
@@ -45,7 +43,6 @@ class AWSRecord:
     security_groups: tuple[str, ...] = ()
     endpoint_url: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
-    prices: Mapping[str, float] = field(default_factory=dict)
     disk_type: str = "gp3"
 
     def __post_init__(self) -> None:
@@ -63,16 +60,6 @@ def mistakes(one: Any) -> list[Mistake]:
         _mistake("tags", _("{setting}: the tag {tag} is reserved"), tag=tag)
         for tag in one.tags
         if tag == "Name" or tag.startswith(_RESERVED)
-    ]
-    found += [
-        _mistake(
-            "prices",
-            _("{setting}: {size} must cost more than {price}"),
-            size=size,
-            price=f"{price:g}",
-        )
-        for size, price in one.prices.items()
-        if not price > 0
     ]
     return found
 

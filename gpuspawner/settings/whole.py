@@ -27,6 +27,7 @@ class Settings:
     identity: Identity
     credit: settings.CreditRecord
     policy: Policy = field(default_factory=Policy)
+    prices: settings.PricesRecord = field(default_factory=settings.PricesRecord)
 
     @classmethod
     def load(cls, path: Path) -> Settings:
@@ -50,6 +51,7 @@ class Settings:
             identities.load(controller.secret_file),
             record,
             policy(config, record),
+            settings.made(settings.Prices, config).record(),
         )
 
 

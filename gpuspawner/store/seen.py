@@ -28,6 +28,8 @@ class Seen:
     images: dict[str, str] = field(default_factory=dict)
     unpriced: tuple[Sentence, ...] = ()
     """What runs and is not charged yet, because its price is not known; for the admin."""
+    prices: tuple[Finding, ...] = ()
+    """Prices that were offered and not believed, and sizes without one."""
     problems: dict[str, str] = field(default_factory=dict)
     """For the admin: what last went wrong, by claim ("" for the cloud as a whole)."""
 

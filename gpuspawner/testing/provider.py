@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 from gpuspawner.clock import Clock
 from gpuspawner.errors import ProviderError, WrongState
 from gpuspawner.model import Finding, Fragment, Home, Machine, Offering, Placement, Severity, World
+from gpuspawner.policy.prices import Quote
 from gpuspawner.providers.base import Expected, HomeRequest, MachineRequest, Quota
 from gpuspawner.testing.cloud import DEFAULT_IMAGE, GUEST, USER, VM, Delays, FakeCloud
 from gpuspawner.testing.disks import listed as disks_listed
+from gpuspawner.testing.prices import listed as listed_prices
 
 T = TypeVar("T")
 
@@ -59,6 +61,7 @@ class FakeProvider:
     latency: float = 0.0
     name: str = "fake"
     minimum_seconds: int = 60
+    region: str = REGION
 
     def __post_init__(self) -> None:
         self.cloud = self.cloud or FakeCloud(self.clock, self.offered)
@@ -144,6 +147,10 @@ class FakeProvider:
                 replace(o, available=self.cloud.available(o.placement)) for o in self.cloud.offered
             ),
         )
+
+    def prices(self) -> tuple[Quote, ...]:
+        """A price of everything there is."""
+        return tuple(listed_prices(self.name, self.offered))
 
     async def quota(self, offering: Offering) -> Quota:
         """One limit for all sizes."""

@@ -27,6 +27,7 @@ from gpuspawner.model import (
     Machine,
     Offering,
     Power,
+    Severity,
     Stage,
     World,
 )
@@ -38,6 +39,7 @@ from gpuspawner.views import ClaimView, Progress, SizeCard
 
 Event: TypeAlias = "dict[str, Any]"
 _USUAL_OVER = timedelta(days=14)
+_PRICES = "prices"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,11 @@ class Board:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What is not well with the account, for the admin."""
-        return self._seen.findings
+        seen = self._seen
+        unpriced = (
+            Finding(_PRICES, Severity.ERROR, sentence, check=_PRICES) for sentence in seen.unpriced
+        )
+        return (*seen.findings, *seen.prices, *unpriced)
 
     @property
     def problems(self) -> dict[str, str]:

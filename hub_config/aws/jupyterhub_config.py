@@ -127,8 +127,9 @@ c.AWS.sizes = ["g4dn.xlarge", "g6.xlarge", "g5.xlarge", "g6e.xlarge"]
 c.AWS.tags = {"course": "COURSE-101"}
 # gp3 is cheaper than gp2 and no slower.
 c.AWS.disk_type = "gp3"
-# In another region than us-east-1 every size needs its price, or it is not offered:
-# c.AWS.prices = {"g4dn.xlarge": DOLLARS_PER_HOUR, "g6.xlarge": DOLLARS_PER_HOUR, …}
+# Where AWS's price list may not be read, every size and disk of another region than us-east-1 needs
+# its price here, or it is not offered. A disk's is for a GiB and month:
+# c.Prices.cost = {"g4dn.xlarge": DOLLARS_PER_HOUR, "gp3": DOLLARS_PER_GIB_MONTH, …}
 
 # ----------------------------------------------------------------------------------------------
 # The credit: what the class may spend in all, and what each student is given of it when they are

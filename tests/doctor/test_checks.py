@@ -93,7 +93,7 @@ class TestContradictions:
             ("Controller", "ca_file", "/nowhere.pem"),
             ("AWS", "image", ""),
             ("AWS", "tags", {"Name": "x"}),
-            ("AWS", "prices", {"g4dn.xlarge": 0.0}),
+            ("Prices", "cost", {"g4dn.xlarge": 0.0}),
             ("Agent", "heartbeat_interval", 0.0),
             ("GPUSpawner", "secret_file", "/elsewhere/secret"),
         ],
@@ -222,21 +222,22 @@ class TestTheTimeOfAStart:
 
 
 class TestPrices:
-    def of(self, tmp_path, days: int = 0, **aws) -> list[tuple[str, str]]:
-        one = case(tmp_path, AWS=aws)
+    def of(self, tmp_path, days: int = 0, **settings) -> list[tuple[str, str]]:
+        one = case(tmp_path, **settings)
         one.now = NOON + timedelta(days=days)
         return found(class_checks.prices(one))
 
     def test_of_this_year_pass_and_older_ones_are_a_warning(self, tmp_path):
-        assert self.of(tmp_path) == [("ok", "c.AWS.prices")]
-        assert self.of(tmp_path, days=100) == [("warning", "c.AWS.prices")]
+        assert self.of(tmp_path) == [("ok", "c.Prices.cost")]
+        assert self.of(tmp_path, days=100) == [("warning", "c.Prices.cost")]
 
     def test_of_ones_own_have_no_age(self, tmp_path):
-        own = {"prices": {"g4dn.xlarge": 0.6}}
-        assert self.of(tmp_path, days=1000, **own) == [("ok", "c.AWS.prices")]
+        own = {"cost": {"g4dn.xlarge": 0.6}}
+        assert self.of(tmp_path, days=1000, Prices=own) == [("ok", "c.Prices.cost")]
 
     def test_of_another_region_are_not_known(self, tmp_path):
-        assert self.of(tmp_path, region="eu-west-1") == [("failure", "g4dn.xlarge")]
+        elsewhere = {"region": "eu-west-1"}
+        assert self.of(tmp_path, AWS=elsewhere) == [("failure", "g4dn.xlarge")]
 
 
 def resolving(monkeypatch, *addresses: str) -> None:

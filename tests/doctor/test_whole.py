@@ -287,7 +287,7 @@ BROKEN: dict[str, tuple[Break, dict[str, list[str]] | None]] = {
     "a security group that is open to the world": (open_group, None),
     "a security group that lets the hub not in": (closed_group, None),
     "a size that no zone has": (
-        lines("c.AWS.sizes = ['g4dn.xlarge', 'x9.huge']", "c.AWS.prices = {'x9.huge': 1.0}"),
+        lines("c.AWS.sizes = ['g4dn.xlarge', 'x9.huge']", "c.Prices.cost = {'x9.huge': 1.0}"),
         {"sizes": ["x9.huge"]},
     ),
     "a quota of nothing": (
@@ -315,7 +315,7 @@ def test_what_is_broken_is_named_and_nothing_else(clinic: Clinic, monkeypatch, w
 
 def test_old_prices_are_a_warning_that_lets_the_class_begin(clinic: Clinic):
     report = clinic.examine(now=NOON + timedelta(days=365))
-    assert (report.exit_code, told(report, Mark.WARNING).get("prices")) == (0, ["c.AWS.prices"])
+    assert (report.exit_code, told(report, Mark.WARNING).get("prices")) == (0, ["c.Prices.cost"])
 
 
 def test_one_full_subnet_among_others_is_a_warning(clinic: Clinic):

@@ -23,7 +23,7 @@ def test_every_machine_and_every_choice_may_be_started_and_has_a_price(config):
     asked = {size for one in config.GPUSpawner.profile_list for size in sizes(one)}
     assert asked == set(config.AWS.sizes)
     for size in asked:
-        assert catalog.price_micros(catalog.AWS, config.AWS.region, size, {}), size
+        assert size in catalog.machines("aws", config.AWS.region)
 
 
 def sizes(entry) -> set[str]:

@@ -45,6 +45,12 @@ def amount_text(micros: int, unit: str, language: str = "en", *, fine: bool = Fa
     return f"{number} {name}"
 
 
+def needed_text(micros: int, unit: str) -> str:
+    """An amount that somebody must have, rounded up: nobody who has what it says has too little."""
+    step = 10 ** (6 - (0 if unit in _WHOLE else 2))
+    return amount_text(-(-micros // step) * step, unit)
+
+
 def about(seconds: int) -> Sentence:
     """A length of time that is promised: rounded down, in steps that promise no more than is known."""
     if seconds >= 3600:

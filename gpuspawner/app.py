@@ -22,6 +22,7 @@ from tornado.web import Application
 
 from gpuspawner import settings
 from gpuspawner.clock import Clock, SystemClock
+from gpuspawner.controllers.credit import CreditKeeper
 from gpuspawner.controllers.hands import Hands
 from gpuspawner.controllers.inspector import Inspector
 from gpuspawner.controllers.loop import Loop
@@ -108,6 +109,7 @@ class Controller:
         gap = min(record.fast_interval, timedelta(seconds=1))
         self._loop = Loop(self.tick, clock, gap=gap, pace=record.fast_interval)
         self._stale = asyncio.Event()
+        self.credit = CreditKeeper(database, seen, clock, loaded.credit, self._stale.set)
         self._clock = clock
         database.on_change(self._stale.set)
         database.on_change(self._loop.wake, plans=True)
@@ -132,6 +134,7 @@ class Controller:
             asyncio.create_task(self._beats.run(), name="heartbeats"),
             asyncio.create_task(self._inspector.run(), name="inspect"),
             asyncio.create_task(self._meter.run(), name="meter"),
+            asyncio.create_task(self.credit.run(), name="credit"),
         ]
         if self._roll_call:
             tasks.append(asyncio.create_task(self._roll_call.run(), name="roll call"))

@@ -47,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     _status(commands)
     _homes(commands)
     cli_credit.add(commands, _config)
+    _stop_everything(commands)
     _demo(commands)
     _proxy(commands)
     commands.add_parser("emulator", help="run an emulated cloud on this computer", add_help=False)
@@ -189,6 +190,30 @@ def _run_homes_delete(parsed: argparse.Namespace) -> int:
     from gpuspawner import console  # noqa: PLC0415
 
     return console.delete(parsed.config, parsed.homes, yes=parsed.yes)
+
+
+def _stop_everything(commands: Commands[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "stop-everything",
+        help="save and stop all machines, and start none until it is lifted",
+        description=_run_stop_everything.__doc__,
+    )
+    _config(command)
+    command.add_argument(
+        "--reason", required=True, metavar="TEXT", help="why, for the log (required)"
+    )
+    command.add_argument(
+        "--lift", action="store_true", help="let machines be started again; starts none"
+    )
+    command.add_argument("--yes", action="store_true", help="do not ask")
+    command.set_defaults(run=_run_stop_everything)
+
+
+def _run_stop_everything(parsed: argparse.Namespace) -> int:
+    """Save and stop all machines, after a list to confirm, and start none until it is lifted."""
+    from gpuspawner import console_brake  # noqa: PLC0415
+
+    return console_brake.run(parsed.config, parsed.reason, lift=parsed.lift, yes=parsed.yes)
 
 
 def _demo(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -41,12 +41,58 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class CreditView:
+    """How the credit of a running session stands, as it was looked at last.
+
+    `balance_micros` is what the student has, less what is used and not charged yet, in millionths
+    of `unit`; None where students are not to see it. `deadline` is when the machine is stopped if
+    nothing changes, None when nothing ends it. `warned_seconds` is which warning is due: so many
+    seconds before the deadline it began; each crossing has its own, and with it `reason` (`credit`
+    or `limit`) and `sentence`. In the `grace`, the class pays.
+    """
+
+    unit: str
+    balance_micros: int | None = None
+    deadline: datetime | None = None
+    reason: Reason | None = None
+    warned_seconds: int | None = None
+    sentence: Sentence | None = None
+    grace: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is sent."""
+        return {
+            "unit": self.unit,
+            "balance_micros": self.balance_micros,
+            "deadline": self.deadline.isoformat() if self.deadline else None,
+            "reason": self.reason.value if self.reason else None,
+            "warned_seconds": self.warned_seconds,
+            "sentence": self.sentence.to_json() if self.sentence else None,
+            "grace": self.grace,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> CreditView:
+        """What `to_json` wrote. Unknown keys are ignored."""
+        return cls(
+            data["unit"],
+            data["balance_micros"],
+            datetime.fromisoformat(data["deadline"]) if data["deadline"] else None,
+            Reason(data["reason"]) if data["reason"] else None,
+            data["warned_seconds"],
+            Sentence.from_json(data["sentence"]) if data["sentence"] else None,
+            data["grace"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimView:
     """A claim and its machine, as far as the hub may know.
 
     `billed` is true while computing is billed or may be: a machine that is not off, or a request
     whose answer has not been seen. `url` is where the hub and the proxy reach the server, once the
-    server has reported up. `history` is of this generation, oldest first.
+    server has reported up. `history` is of this generation, oldest first. `credit` is there while a
+    session runs and is metered.
     """
 
     name: str
@@ -65,6 +111,7 @@ class ClaimView:
     size: str | None = None
     zone: str | None = None
     history: tuple[Progress, ...] = ()
+    credit: CreditView | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As it is sent."""
@@ -89,6 +136,7 @@ class ClaimView:
             "size": self.size,
             "zone": self.zone,
             "history": [event.to_json() for event in self.history],
+            "credit": self.credit.to_json() if self.credit else None,
         }
 
     @classmethod
@@ -113,6 +161,7 @@ class ClaimView:
             size=data["size"],
             zone=data["zone"],
             history=tuple(Progress.from_json(event) for event in data["history"]),
+            credit=CreditView.from_json(data["credit"]) if data.get("credit") else None,
         )
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from gpuspawner.amounts import amount_text, needed_text
 from gpuspawner.language import Sentence, _, say
 from gpuspawner.model import Reason
-from gpuspawner.policy.amounts import at_least, at_most
 from gpuspawner.policy.credit_rules import CreditRules, Fuses
 from gpuspawner.policy.money import Rate, hold_for
 
@@ -136,7 +136,7 @@ def _limit(
         ),
     ):  # fmt: skip
         if limit is not None and spent + least > limit:
-            sentence = say(message, limit=at_most(limit, in_unit))
+            sentence = say(message, limit=amount_text(limit, in_unit))
             left = max(0, limit - spent)
             return Verdict(reason=Reason.LIMIT, sentence=sentence, available=left, needed=least)
     return None
@@ -161,7 +161,10 @@ def _cheaper(
 
 
 def _poor(available: int, needed: int, unit: str, cheaper: Sequence[str]) -> Sentence:
-    values = {"available": at_most(max(0, available), unit), "needed": at_least(needed, unit)}
+    values = {
+        "available": amount_text(max(0, available), unit),
+        "needed": needed_text(needed, unit),
+    }
     if cheaper:
         return say(
             _(

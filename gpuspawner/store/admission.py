@@ -129,7 +129,7 @@ def _verdict(c: Connection, account: int, wish: Wish, terms: Terms, at: int) -> 
         terms.rules,
         unit=course.unit,
         cost_unit=course.cost_unit,
-        today=allowance.today(c, course, account, at) if limited else Today(),
+        today=allowance.day(c, course, at).of(account) if limited else Today(),
     )
 
 

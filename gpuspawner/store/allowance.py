@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timezone
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, func, select
@@ -23,6 +25,8 @@ _log = logging.getLogger(__name__)
 
 _COURSE = "settings:course-credit:"
 _STUDENT = "settings:student-credit:"
+_USED = ("charge", "correction", "transfer")
+
 CONFIGURATION = Actor(Role.ADMIN)
 """Whoever may write the configuration file is an admin."""
 
@@ -101,20 +105,41 @@ def student(c: Connection, owner: Owner, micros: int, now: int) -> Account:
 
 def day_start(now: int, zone: str) -> int:
     """When the day began that `now` is in, in UTC seconds."""
-    local = moment_of(now).astimezone(ZoneInfo(zone))
-    midnight = datetime(local.year, local.month, local.day, tzinfo=ZoneInfo(zone))
-    return int(midnight.astimezone(timezone.utc).timestamp())
+    return _midnight(moment_of(now).astimezone(ZoneInfo(zone)).date(), zone)
 
 
-def today(c: Connection, course: Course, account: int | None, now: int) -> Today:
-    """What was charged since midnight, and what has been used since it was charged last.
+def day_end(now: int, zone: str) -> int:
+    """When the next day begins."""
+    return _midnight(moment_of(now).astimezone(ZoneInfo(zone)).date() + timedelta(days=1), zone)
 
-    A charge counts on the day on which it is written, five minutes after the use at most. `hub`
-    is of all courses.
+
+def _midnight(day: date, zone: str) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).timestamp())
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What has been charged since midnight, settled or not, in micros.
+
+    `paid` is by the number of the account that pays, `course` what they paid together, both in the
+    charge book; `hub` is what the cloud is owed for all courses, in the cost book.
     """
-    since = day_start(now, course.timezone)
+
+    paid: Mapping[int, int]
+    course: int
+    hub: int
+
+    def of(self, account: int) -> Today:
+        """As the rules are handed it."""
+        return Today(self.paid.get(account, 0), self.course, self.hub)
+
+
+def day(c: Connection, course: Course, now: int) -> Day:
+    """What this day has used.
+
+    A charge counts on the day on which it is written, five minutes after the use at most.
+    """
     transactions, postings, accounts = schema.transactions, schema.postings, schema.accounts
-    used = transactions.c.kind.in_(("charge", "correction", "transfer"))
     query = (
         select(
             postings.c.account, accounts.c.course, accounts.c.kind, func.sum(postings.c.micros)
@@ -122,23 +147,23 @@ def today(c: Connection, course: Course, account: int | None, now: int) -> Today
         .join(transactions, transactions.c.id == postings.c.txn)
         .join(accounts, accounts.c.id == postings.c.account)
         .where(
-            transactions.c.at >= since, used,
-            (postings.c.account == (account or 0)) | accounts.c.kind.in_(("spent", "cloud")),
+            transactions.c.at >= day_start(now, course.timezone),
+            transactions.c.kind.in_(_USED),
+            accounts.c.kind.in_(("student", "pool", "cloud")),
         )
         .group_by(postings.c.account, accounts.c.course, accounts.c.kind)
     )  # fmt: skip
-    mine = ours = hub = 0
-    for number, of, kind, micros in c.execute(query):
+    paid: dict[int, int] = {}
+    hub = 0
+    for account, of, kind, micros in c.execute(query):
         if kind == "cloud":
             hub -= int(micros)
-        elif kind == "spent":
-            ours += int(micros) if of == course.id else 0
-        elif number == account:
-            mine -= int(micros)
+        elif of == course.id:
+            paid[account] = -int(micros)
     for meter in ledger.open_meters(c):
         until = max(now, meter.metered_to)
-        charge = meter.amount(Book.CHARGE, until) - meter.charged
         hub += meter.amount(Book.COST, until) - meter.cost
-        ours += charge if meter.course == course.id else 0
-        mine += charge if meter.payer == account else 0
-    return Today(mine, ours, hub)
+        if meter.course == course.id:
+            accrued = meter.amount(Book.CHARGE, until) - meter.charged
+            paid[meter.payer] = paid.get(meter.payer, 0) + accrued
+    return Day(paid, sum(paid.values()), hub)

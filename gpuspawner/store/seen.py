@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 
 from gpuspawner.errors import CapacityError, ProviderError, QuotaExceeded
 from gpuspawner.language import Sentence
-from gpuspawner.model import Finding, Offering, Placement, World
+from gpuspawner.model import Claim, Desired, Finding, Offering, Placement, World
 from gpuspawner.policy.absence import Absence
 from gpuspawner.policy.placement import Refusal
+from gpuspawner.views import CreditView
 
 
 @dataclass
@@ -30,8 +31,16 @@ class Seen:
     """What runs and is not charged yet, because its price is not known; for the admin."""
     prices: tuple[Finding, ...] = ()
     """Prices that were offered and not believed, and sizes without one."""
+    credit: Mapping[str, tuple[int, CreditView]] = field(default_factory=dict)
+    """How the credit of each claim's session stood when it was last looked at, with its generation."""
     problems: dict[str, str] = field(default_factory=dict)
     """For the admin: what last went wrong, by claim ("" for the cloud as a whole)."""
+
+    def credit_of(self, claim: Claim) -> CreditView | None:
+        """How the credit of this session of the claim stands; None when it was not looked at yet."""
+        generation, view = self.credit.get(claim.name, (None, None))
+        current = generation == claim.generation and claim.desired is Desired.RUNNING
+        return view if current else None
 
     def refuse(self, placement: Placement, error: ProviderError, now: datetime) -> bool:
         """Remember a refusal. False when `error` says nothing about the placement."""

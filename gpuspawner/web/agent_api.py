@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -20,8 +20,13 @@ from gpuspawner.model import Claim, Desired, Home, Machine, Reason, Stage
 from gpuspawner.policy import progress
 from gpuspawner.store import agents, claims, events
 from gpuspawner.store.database import nothing_to_plan
+from gpuspawner.views import CreditView
 from gpuspawner.web.handler import ApiHandler
 from gpuspawner.web.schemas import HeartbeatBody, RegisterBody, ReportBody
+
+_NEAR = timedelta(minutes=5)
+_NEAR_SECONDS = 5.0
+"""So often a machine asks when its end is near: what it is told must not be late."""
 
 _STAGES = {"boot": Stage.BOOT, "home": Stage.HOME, "server": Stage.SERVER, "up": Stage.READY}
 
@@ -141,11 +146,16 @@ class HeartbeatHandler(AgentHandler):
         if claim.reason is Reason.ADOPTED and body.generation > claim.generation:
             now = services.clock.now()
             await services.database.run(agents.catch_up, claim.name, body.generation, now)
+        credit = services.board.seen.credit_of(claim)
         interval = services.agent.heartbeat_seconds
-        self.reply(verdict(claim, interval, body.generation))
+        if credit and credit.deadline and credit.deadline - services.clock.now() < _NEAR:
+            interval = min(interval, _NEAR_SECONDS)
+        self.reply(verdict(claim, interval, body.generation, credit))
 
 
-def verdict(claim: Claim, interval: float, generation: int = 0) -> dict[str, Any]:
+def verdict(
+    claim: Claim, interval: float, generation: int = 0, credit: CreditView | None = None
+) -> dict[str, Any]:
     """The answer to a heartbeat: what the wish means for the machine. `interval` in seconds.
 
     A machine that was told a later generation than we know of is not asked to save and stop: then
@@ -153,15 +163,17 @@ def verdict(claim: Claim, interval: float, generation: int = 0) -> dict[str, Any
     gains nobody anything, since a machine is stopped from outside.
     """
     keep = claim.desired is Desired.RUNNING or generation > claim.generation
-    because = claim.because
+    because, reason = claim.because, claim.reason
+    if keep and credit and credit.sentence:
+        because, reason = credit.sentence, credit.reason
     return {
         "generation": claim.generation,
         "issued": issued(claim),
         "verdict": "keep" if keep else "save_and_stop",
-        "reason": claim.reason.value if claim.reason else None,
+        "reason": reason.value if reason else None,
         "sentence": {one: because.text(one) for one in LANGUAGES} if because else None,
-        "deadline": None,
-        "balance": None,
+        "deadline": credit.deadline.isoformat() if credit and credit.deadline else None,
+        "balance": _balance(credit),
         "next_heartbeat_seconds": interval,
     }
 
@@ -174,6 +186,12 @@ def issued(claim: Claim) -> float | None:
     if claim.desired is not Desired.RUNNING or claim.reason is Reason.ADOPTED:
         return None
     return claim.desired_at.timestamp()
+
+
+def _balance(credit: CreditView | None) -> dict[str, Any] | None:
+    if credit is None or credit.balance_micros is None:
+        return None
+    return {"micros": credit.balance_micros, "unit": credit.unit}
 
 
 def _hash(key: str) -> str:

@@ -12,6 +12,7 @@ from tornado.web import Application
 from gpuspawner.web import (
     admin_api,
     agent_api,
+    brake_api,
     claims_api,
     metrics,
     openapi,
@@ -46,6 +47,7 @@ ROUTES: tuple[tuple[str, Any], ...] = (
     (f"{API}/homes/{_ID}", admin_api.HomeHandler),
     (f"{API}/homes/{_ID}/give", admin_api.HomeGiveHandler),
     *((f"{API}/{path}", handler) for path, handler in credit_routes.API),
+    (f"{API}/stop-everything", brake_api.StopEverythingHandler),
     ("", pages.MachinesPage),
 )
 

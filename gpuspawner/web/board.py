@@ -35,7 +35,7 @@ from gpuspawner.store import claims
 from gpuspawner.store.database import Database
 from gpuspawner.store.remembered import Durations, Histories
 from gpuspawner.store.seen import Seen
-from gpuspawner.views import ClaimView, Progress, SizeCard
+from gpuspawner.views import ClaimView, CreditView, Progress, SizeCard
 
 Event: TypeAlias = "dict[str, Any]"
 _USUAL_OVER = timedelta(days=14)
@@ -167,6 +167,7 @@ class Board:
                 machines[claim.name],
                 rows.histories.get(claim.name, ()),
                 asked=claim.name in rows.intents,
+                credit=self._seen.credit_of(claim),
             )
             for claim in rows.claims
         }
@@ -184,6 +185,7 @@ def view(
     history: tuple[Progress, ...],
     *,
     asked: bool,
+    credit: CreditView | None = None,
 ) -> ClaimView:
     """The view of one claim. `asked` means that a request for a machine has not been answered.
 
@@ -211,6 +213,7 @@ def view(
         size=machine.placement.size if machine else None,
         zone=machine.placement.zone if machine else None,
         history=history,
+        credit=credit,
     )
 
 

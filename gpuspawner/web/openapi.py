@@ -21,6 +21,7 @@ _SECURITY = {
     "hub": "The token that derives from the hub's secret file.",
     "machine": "The machine's id and key.",
     "person": "A JupyterHub token.",
+    "admin": "A JupyterHub token of an admin, or the token that derives from the hub's secret file.",
 }
 _PATTERNS = {"name": "^[a-z0-9-]{1,64}$", "id": "^[A-Za-z0-9_.-]{1,256}$"}
 _ALWAYS = {400, 403, 503}

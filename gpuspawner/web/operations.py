@@ -34,7 +34,7 @@ _CLAIM, _HOME = "/claims/{name}", "/homes/{id}"
 MACHINES = (
     Operation("/claims", "get", "All claims; with watch=1, a stream of their changes.", "hub"),
     Operation(_CLAIM, "get", "One claim.", "hub", None, (200, 404)),
-    Operation(_CLAIM, "put", "Want the machine running.", "hub", schemas.ClaimBody, (200, 409)),
+    Operation(_CLAIM, "put", "Want the machine running.", "hub", schemas.ClaimBody, (200, 402, 409)),
     Operation(_CLAIM, "delete", "Want the machine deleted.", "hub", None, (202, 404)),
     Operation(f"{_CLAIM}/stop", "post", "Want it stopped.", "hub", schemas.StopBody, (200, 404, 409)),
     Operation("/agent/register", "post", "A machine's first word.", "ticket", schemas.RegisterBody, (200, 401, 409, 410)),
@@ -46,6 +46,8 @@ MACHINES = (
     Operation("/machines/{name}", "delete", "Delete a machine for good; the home stays.", "person", None, (202, 404)),
     Operation("/machines/{name}/stop", "post", "Stop a machine.", "person", schemas.StopBody, (200, 404, 409)),
     Operation("/status", "get", "Claims, homes and problems.", "hub"),
+    Operation("/stop-everything", "get", "Whether everything is stopped, and what runs; for admins.", "admin"),
+    Operation("/stop-everything", "post", "Stop everything, or lift that; for admins.", "admin", schemas.BrakeBody),
     Operation("/homes", "get", "All homes.", "hub"),
     Operation(f"{_HOME}/give", "post", "Hand a home to another server.", "hub", schemas.GiveBody, (200, 404)),
     Operation(_HOME, "delete", "Delete a home for good.", "hub", None, (200, 404, 502)),

@@ -99,6 +99,13 @@ class GiveBody(Body):
     server_name: Text = ""
 
 
+class BrakeBody(Body):
+    """`POST stop-everything`. `reason` is for the log, in whoever's own words."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=500)]
+    lift: bool = False
+
+
 class ErrorReply(Body):
     """What every refusal looks like."""
 

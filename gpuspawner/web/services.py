@@ -40,5 +40,5 @@ class Services:
         credit = self.credit
         offered = {card.size for card in self.board.sizes if card.available}
         return Terms(
-            self.controller.provider, credit.enforce, credit.rules, credit.student_credit, offered
+            self.provider.name, credit.enforce, credit.rules, credit.student_credit, offered
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from gpuspawner.store import ledger
+from gpuspawner.model import Desired, Owner
+from gpuspawner.store import allowance, claims, ledger
 from gpuspawner.store.database import Connection
-from tests.store.ledger.bank import ALL, HOUR, NINE, SWEEP, UNIT, Bank
+from tests.store import starts
+from tests.store.ledger.bank import ADMIN, ALL, HOUR, NINE, SWEEP, UNIT, Bank
 
 pytestmark = SWEEP
 FEW = settings(max_examples=100 if ALL else 3, deadline=None)
@@ -103,6 +106,30 @@ def test_two_starts_at_once_do_not_pass_on_the_same_credit(
     assert passed == min(3 * MANY, there // micros)
     held = looking(engine, bank, lambda: bank.held(bank.alice))
     assert held == passed * micros
+
+
+def test_a_student_who_presses_start_everywhere_at_once_starts_what_is_there_for(
+    engine: Engine, workers: list[Worker]
+) -> None:
+    """I13, by the way that a start goes: the wish and its hold, in one transaction."""
+    user = f"u-{uuid.uuid4().hex}"
+    owner, few = Owner(user, f"name-{user}", ""), 3
+    with engine.begin() as c:
+        starts.price(c)
+        course = ledger.course(c).id
+        credit = few * starts.HOLDS[starts.SMALL] + 1
+        ledger.fund(c, course, 1000 * UNIT, idem=user, actor=ADMIN, now=NINE)
+        account = allowance.student(c, owner, credit, NINE).id
+    names = [f"gs-{user[2:10]}-{n:026d}" for n in range(12)]
+    parts = [names[who::3] for who in range(3)]
+    answers = at_once(workers, [[["press", name, user] for name in part] for part in parts])
+    assert sum(answer for some in answers for answer in some) == few
+    with engine.begin() as c:
+        held = sum(one.remaining for one in ledger.holds(c, account))
+        running = [one for one in claims.all_claims(c) if one.owner.user_id == user]
+        balance = ledger.standing(c, account, NINE).balance
+    assert (held, balance) == (few * starts.HOLDS[starts.SMALL], credit)
+    assert [one.desired for one in running] == [Desired.RUNNING] * few
 
 
 @FEW

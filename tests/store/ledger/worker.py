@@ -13,10 +13,12 @@ from collections.abc import Callable
 from typing import Any
 
 from gpuspawner.errors import ControllerUnavailable
+from gpuspawner.model import Claim, Owner
 from gpuspawner.policy.money import Component
 from gpuspawner.policy.money_errors import IdempotencyMismatch, InsufficientCredit, NotReversible
 from gpuspawner.store import ledger
 from gpuspawner.store.database import Connection, Database
+from tests.store import starts
 from tests.store.ledger.bank import ADMIN, NINE, SMALL, TEACHER
 from tests.store.wishes import KEY
 
@@ -76,9 +78,14 @@ def half(c: Connection, meter: int, until: int) -> None:
     sys.stdin.readline()
 
 
+def press(c: Connection, name: str, user: str) -> bool:
+    """A student presses start."""
+    return isinstance(starts.begin(c, name=name, owner=Owner(user, f"name-{user}", "")), Claim)
+
+
 ACTIONS: dict[str, Callable[..., Any]] = {
     one.__name__: one
-    for one in (hold, release, top_up, grant, reverse, settle, settle_all, start, stop, half)
+    for one in (hold, release, top_up, grant, reverse, settle, settle_all, start, stop, half, press)
 }
 
 

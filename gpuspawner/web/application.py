@@ -48,6 +48,7 @@ ROUTES: tuple[tuple[str, Any], ...] = (
     (f"{API}/homes/{_ID}/give", admin_api.HomeGiveHandler),
     *((f"{API}/{path}", handler) for path, handler in credit_routes.API),
     (f"{API}/stop-everything", brake_api.StopEverythingHandler),
+    *credit_routes.PAGES,
     ("", pages.MachinesPage),
 )
 

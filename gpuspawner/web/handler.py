@@ -71,6 +71,11 @@ STATUS: dict[type[GpuspawnerError], int] = {
 _UNKNOWN = say(_("This request is not understood or not allowed here."))
 
 
+def status_of(error: GpuspawnerError) -> int:
+    """The HTTP status of a refusal; 500 for what nobody has thought of."""
+    return next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
+
+
 class ApiHandler(RequestHandler):
     """The base of all that answers in JSON."""
 
@@ -109,9 +114,7 @@ class ApiHandler(RequestHandler):
         """A refusal as a code and a sentence; what went wrong inside stays in the log."""
         error = kwargs.get("exc_info", (None, None, None))[1]
         if isinstance(error, GpuspawnerError):
-            self.set_status(
-                next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
-            )
+            self.set_status(status_of(error))
             code, reason, sentence = error.code, error.reason.value, error.public
         elif isinstance(error, HTTPError) or status_code < 500:
             code, reason, sentence = f"http-{status_code}", "options", _UNKNOWN

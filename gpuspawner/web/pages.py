@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader
 from jupyterhub.utils import url_path_join
 from tornado.web import RequestHandler, authenticated
 
+from gpuspawner import amounts
 from gpuspawner.errors import GpuspawnerError, NotAllowed
-from gpuspawner.language import Sentence
+from gpuspawner.language import LANGUAGES, Sentence, Value
+from gpuspawner.language import say as sentence
 from gpuspawner.model import Home
+from gpuspawner.policy.money import seconds_of
 from gpuspawner.views import ClaimView
-from gpuspawner.web.handler import STATUS
-from gpuspawner.web.people import PersonHandler
+from gpuspawner.web.credit.viewer import viewer_of
+from gpuspawner.web.handler import status_of
+from gpuspawner.web.people import LANGUAGE_COOKIE, PersonHandler
 from gpuspawner.web.people_api import delete_machine
 from gpuspawner.web.rows import Row
 from gpuspawner.web.services import Services
@@ -37,9 +43,52 @@ class PageHandler(PersonHandler, RequestHandler):
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Content-Security-Policy", "frame-ancestors 'none'; object-src 'none'")
 
+    async def prepare(self) -> None:
+        """Take the language that a link asks for, and keep it as the buttons of the hub's pages do."""
+        wanted = self.get_query_argument("language", "")
+        if wanted in LANGUAGES:
+            path = self.hub_auth.hub_prefix.removesuffix("hub/") or "/"
+            self.set_cookie(LANGUAGE_COOKIE, wanted, path=path, max_age=31536000, samesite="Lax")
+            self.asked_language = wanted
+        await super().prepare()
+
+    def filled_in(self) -> dict[str, list[bytes]]:
+        """What a form has put into the URL, without the fields that were left empty."""
+        arguments = self.request.query_arguments
+        return {name: values for name, values in arguments.items() if values[-1].strip()}
+
+    def texts(self, unit: str, zone: str) -> dict[str, Any]:
+        """What a template needs to show amounts, lengths of time and moments of a course."""
+        language = self.language
+
+        def money(micros: int, *, fine: bool = False) -> str:
+            return amounts.amount_text(micros, unit, language, fine=fine)
+
+        return {
+            "money": money,
+            "about": lambda seconds: amounts.about(seconds).text(language),
+            "span": lambda seconds: amounts.span(seconds).text(language),
+            "when": lambda moment: amounts.clock_text(
+                seconds_of(datetime.fromisoformat(moment) if isinstance(moment, str) else moment),
+                zone,
+            ),
+            "zone": zone,
+            "unit": unit,
+        }
+
     def show(self, template: str, **values: Any) -> None:
         """Render a template in the reader's language."""
         language = self.language
+        user = self.current_user if values.get("person") else None
+
+        def translated(message: str, **given: Value) -> str:
+            """A sentence of a template's own."""
+            return sentence(message, **given).text(language)
+
+        def switched(to: str) -> str:
+            """This page in another language."""
+            asked = {k: v[-1] for k, v in self.request.query_arguments.items() if k != "done"}
+            return "?" + urlencode({**asked, "language": to})
 
         def say(sentence: Sentence | str) -> str:
             """A word of `WORDS`, or a sentence, in the reader's language."""
@@ -49,7 +98,10 @@ class PageHandler(PersonHandler, RequestHandler):
             _environment()
             .get_template(template)
             .render(
+                _=translated,
                 say=say,
+                switched=switched,
+                teaches=bool(user) and viewer_of(user).teaches,
                 language=language,
                 hub_url=self.hub_auth.hub_prefix,
                 static_url=url_path_join(self.hub_auth.hub_prefix, "static"),
@@ -67,9 +119,7 @@ class PageHandler(PersonHandler, RequestHandler):
         public = NotAllowed.sentence if status_code == 403 else GpuspawnerError.sentence
         if isinstance(error, GpuspawnerError):
             public = error.public
-            status_code = next(
-                (code for kind, code in STATUS.items() if isinstance(error, kind)), 500
-            )
+            status_code = status_of(error)
         self.set_status(status_code)
         self.show("error.html", sentence=public, person=None)
 
@@ -92,6 +142,7 @@ class MachinesPage(PageHandler):
         self.show(
             "machines.html",
             person=person,
+            here="machines",
             rows=[Row(view, self._homes(view)) for view in views],
             problems=self.services.board.problems if person.admin else {},
             trouble=self.services.board.trouble if person.admin else "",

@@ -30,6 +30,8 @@ class PersonHandler(HubOAuthenticated):  # type: ignore[misc]
     """Mixed into handlers for people: a hub token, or the hub's own login in a browser."""
 
     services: Services
+    asked_language: str = ""
+    """The language that a link of this very request asks for."""
 
     async def prepare(self) -> None:
         """Ask the hub who this is, and keep nobody else waiting for its answer."""
@@ -51,7 +53,7 @@ class PersonHandler(HubOAuthenticated):  # type: ignore[misc]
     @property
     def language(self) -> str:
         """The language of this reader: cookie, then browser, then the course's."""
-        chosen = self.get_cookie(LANGUAGE_COOKIE, "") or ""
+        chosen = self.asked_language or self.get_cookie(LANGUAGE_COOKIE, "") or ""
         accepted = self.request.headers.get("Accept-Language", "")
         wanted = [chosen, *(one.partition(";")[0] for one in accepted.split(","))]
         return best_language(wanted, self.services.controller.language)

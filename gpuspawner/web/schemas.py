@@ -125,6 +125,16 @@ def parse_query(kind: type[_Body], arguments: Mapping[str, Sequence[bytes]]) -> 
         return kind.model_validate_strings(said)
 
 
+def parse_values(kind: type[_Body], values: Mapping[str, Any]) -> _Body:
+    """The fields of a form as a `kind`.
+
+    Raises:
+        SpecificationRefused: they are not.
+    """
+    with _refused():
+        return kind.model_validate(dict(values))
+
+
 def parse(kind: type[_Body], body: bytes) -> _Body:
     """`body` as a `kind`.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
@@ -20,6 +21,19 @@ Micros = Annotated[int, Field(strict=True, gt=0, le=MOST)]
 Name = Annotated[str, Field(min_length=1, max_length=255)]
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 Number = Annotated[int, Field(ge=1, le=MOST)]
+
+
+def micros_of(text: str) -> int:
+    """An amount as people type it in a form, `12.5` or `1,200`; 0 for what is none.
+
+    A form refuses 0 with the field's own name, so nothing is guessed here.
+    """
+    try:
+        micros = Decimal(text.replace(",", "").strip()) * 1_000_000
+        whole = int(micros)
+    except (InvalidOperation, ValueError, OverflowError):
+        return 0
+    return whole if whole == micros else 0
 
 
 class GrantBody(Body):
@@ -80,6 +94,12 @@ class AuditQuery(StudentQuery):
 
     before: Number | None = None
     limit: Annotated[int, Field(ge=1, le=500)] = 100
+
+
+class StopBody(Body):
+    """Why everything is stopped, or may start again."""
+
+    reason: Reason
 
 
 class WhoQuery(Body):

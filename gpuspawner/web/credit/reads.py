@@ -111,12 +111,17 @@ def me(c: Connection, name: str, views: Mapping[str, ClaimView], now: int) -> re
     )
 
 
+def days_of(query: PeriodQuery, zone: str, now: int) -> tuple[date, date]:
+    """The first day of the period and the last: this month's worth of days without any."""
+    today = moment_of(now).astimezone(ZoneInfo(zone)).date()
+    last = query.until or (max(today, query.since) if query.since else today)
+    return query.since or last - timedelta(days=DAYS - 1), last
+
+
 def period(query: PeriodQuery, zone: str, now: int) -> tuple[int, int]:
     """The first second of the period, and the first after it."""
     where = ZoneInfo(zone)
-    today = moment_of(now).astimezone(where).date()
-    last = query.until or (max(today, query.since) if query.since else today)
-    first = query.since or last - timedelta(days=DAYS - 1)
+    first, last = days_of(query, zone, now)
     return _midnight(first, where), _midnight(last + timedelta(days=1), where)
 
 

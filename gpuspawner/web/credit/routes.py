@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpuspawner.web.credit import api, people_api
+from gpuspawner.web.credit import api, pages, people_api
+
+PAGES: tuple[tuple[str, Any], ...] = (
+    ("credit", pages.CreditPage),
+    ("class", pages.ClassPage),
+)
 
 API: tuple[tuple[str, Any], ...] = (
     ("me", api.MeHandler),

@@ -135,6 +135,7 @@ class Controller:
             asyncio.create_task(self._inspector.run(), name="inspect"),
             asyncio.create_task(self._meter.run(), name="meter"),
             asyncio.create_task(self.credit.run(), name="credit"),
+            asyncio.create_task(self._pricer.run(), name="prices"),
         ]
         if self._roll_call:
             tasks.append(asyncio.create_task(self._roll_call.run(), name="roll call"))

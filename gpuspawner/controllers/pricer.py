@@ -14,10 +14,10 @@ from decimal import Decimal
 from sqlalchemy import Connection
 
 from gpuspawner.clock import Clock
-from gpuspawner.errors import ControllerUnavailable
+from gpuspawner.errors import ControllerUnavailable, ProviderError
 from gpuspawner.language import Sentence, _, say
 from gpuspawner.model import Finding, Offering, Severity
-from gpuspawner.policy.money import Component, seconds_of
+from gpuspawner.policy.money import DAY, Component, seconds_of
 from gpuspawner.policy.prices import Books, Quote, Revision, Thing
 from gpuspawner.providers import catalog
 from gpuspawner.providers.base import Provider
@@ -27,6 +27,9 @@ from gpuspawner.store.database import Database
 from gpuspawner.store.seen import Seen
 
 _log = logging.getLogger(__name__)
+
+AFTER_FAILURE_SECONDS = 3600.0
+"""A price service that does not answer is asked again that much later."""
 
 
 class Pricer:
@@ -45,6 +48,7 @@ class Pricer:
         self._books: Books | None = None
         self._refused: tuple[Finding, ...] = ()
         self._unpriced: tuple[Finding, ...] = ()
+        self._silent: Finding | None = None
 
     async def begin(self) -> None:
         """Bring the books up to date before anything is metered, if the database answers."""
@@ -52,6 +56,63 @@ class Pricer:
             await self.look()
         except ControllerUnavailable as error:
             _log.warning("the prices wait for the database: %s", error.detail)
+
+    async def run(self) -> None:
+        """Ask the cloud's price service for ever, if it may be asked at all."""
+        every = self._record.refresh_interval
+        if every is None:
+            return
+        while True:
+            good = await self.refresh()
+            wait = every.total_seconds()
+            await self._clock.sleep(wait if good else min(wait, AFTER_FAILURE_SECONDS))
+
+    async def refresh(self) -> bool:
+        """Ask the price service once. Without an answer the last good prices stay.
+
+        Whether it has answered, and the books have taken it.
+        """
+        try:
+            quotes = await self._provider.fetch_prices()
+            await self.offer((*self._provider.prices(), *quotes))
+            await self._database.run(self._note)
+        except (ProviderError, ControllerUnavailable) as error:
+            self._failed(f"{error.code}: {error.detail}")
+        except Exception as error:  # noqa: BLE001 - whatever it was, the last good prices stay
+            _log.exception("reading the price list failed")
+            self._failed(type(error).__name__)
+        else:
+            self._silent = None
+            self._show()
+            return True
+        return False
+
+    def _note(self, c: Connection) -> None:
+        now = seconds_of(self._clock.now())
+        price_book.note_read(c, self._provider.name, self._provider.region, now)
+
+    def _failed(self, why: str) -> None:
+        """Say it when it begins, with how old the oldest of the prices is that go on being charged."""
+        books = self._books
+        known = (
+            [entry.as_of for entry in books.cost.values() if not entry.by_admin] if books else []
+        )
+        days = (seconds_of(self._clock.now()) - min(known)) // DAY if known else 0
+        message = say(
+            _(
+                "The cloud's price list cannot be read ({why}). The last good prices stay; "
+                "the oldest is {days} days old."
+            ),
+            why=why,
+            days=days,
+        )
+        remedy = say(
+            _("Allow it, or set c.Prices.refresh_interval = 0 and keep c.Prices.cost up to date.")
+        )
+        if self._silent is None:
+            _log.warning("%s %s", message, remedy)
+        self._silent = Finding("prices", Severity.WARNING, message, remedy, "prices")
+        self._show()
 
     async def look(self) -> None:
         """Bring the books up to date."""
@@ -120,7 +181,11 @@ class Pricer:
         return finding
 
     def _show(self) -> None:
-        self._seen.prices = (*self._refused, *self._unpriced)
+        self._seen.prices = (
+            *self._refused,
+            *self._unpriced,
+            *([self._silent] if self._silent else []),
+        )
 
 
 def _missing(thing: Thing, books: Books) -> Finding:

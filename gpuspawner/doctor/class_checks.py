@@ -14,9 +14,13 @@ from gpuspawner.model import Specification
 from gpuspawner.policy.money import DAY, moment_of, seconds_of
 from gpuspawner.profiles import load
 from gpuspawner.providers import catalog
+from gpuspawner.store.look import Seen
 
 STALE_DAYS = 180
 """So old may the shipped prices be; clouds change theirs a few times a year."""
+
+READ_DAYS = 14
+"""So long ago may the cloud's price list have been read."""
 
 _SETTING = "c.Prices.cost"
 
@@ -134,9 +138,17 @@ def _timeout(mark: Mark, subject: str, finding: Sentence, remedy: Sentence | Non
     return Line("start-timeout", mark, subject, finding, remedy)
 
 
-def prices(case: Case) -> Iterator[Line]:
-    """A size without a price is not offered; an old price is charged as it stands."""
+def prices(case: Case, seen: Seen | None = None) -> Iterator[Line]:
+    """A size without a price is not offered; an old price is charged as it stands.
+
+    What `seen` says is in the books counts as long as the price list is read now and then.
+    """
     own, region = case.prices.cost, case.aws.region
+    if seen is not None and seen.prices_read is not None:
+        booked = [size for size in case.aws.sizes if (region, size) in seen.priced]
+        if booked and {*booked, *own} >= {*case.aws.sizes}:
+            yield _read(seen.prices_read, case.now, booked)
+            return
     listed = catalog.machines("aws", region)
     shipped: Sequence[str] = [size for size in case.aws.sizes if size not in own]
     unknown = [size for size in shipped if size not in listed]
@@ -151,6 +163,28 @@ def prices(case: Case) -> Iterator[Line]:
             yield Line("prices", Mark.OK, _SETTING, finding)
         return
     yield _age(min(listed[size].as_of for size in used), case.now, used)
+
+
+def _read(at: int, now: datetime, sizes: Sequence[str]) -> Line:
+    days = (seconds_of(now) - at) // DAY
+    finding = say(
+        _(
+            "The prices of {sizes} are in the books; the cloud's price list was read on {date}, "
+            "{days} days ago."
+        ),
+        sizes=", ".join(sizes),
+        date=moment_of(at).date().isoformat(),
+        days=days,
+    )
+    if days <= READ_DAYS:
+        return Line("prices", Mark.OK, "prices", finding)
+    remedy = say(
+        _(
+            "See what 'gpuspawner status' says of the price list, or compare the prices with the "
+            "cloud's page."
+        )
+    )
+    return Line("prices", Mark.WARNING, "prices", finding, remedy)
 
 
 def _age(as_of: int, now: datetime, used: Sequence[str]) -> Line:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from gpuspawner.doctor.checks import CHECKS
 from gpuspawner.doctor.lines import Line, Mark, Report
 from gpuspawner.errors import ConfigurationError
 from gpuspawner.language import _, say
+from gpuspawner.store.look import Seen
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ class Examination:
     def __init__(self, case: Case) -> None:
         self._case = case
         self._lines: list[Line] = []
-        self._usual: dict[str, float] = {}
+        self._looked: list[Seen] = []
         self._running = False
         self._addresses: tuple[tuple[str, int], ...] = ()
 
@@ -63,11 +64,11 @@ class Examination:
         self._try("hub-settings", lambda: hub_checks.hub_settings(case))
         self._try("profiles", lambda: class_checks.profiles(case))
         self._try("roster", lambda: class_checks.roster(case))
-        self._try("prices", lambda: class_checks.prices(case))
         self._try("credit", lambda: [credit_checks.credit(case)])
         self._try("secret", lambda: [hub_file_checks.secret(case)])
-        self._try("database", lambda: hub_file_checks.database(case, self._usual))
-        # It needs what the database remembers.
+        self._try("database", lambda: hub_file_checks.database(case, self._looked))
+        # These need what the database remembers.
+        self._try("prices", lambda: class_checks.prices(case, self._seen))
         self._try("start-timeout", lambda: [class_checks.start_timeout(case, self._usual)])
         self._try("lock", self._lock)
         self._try("disk", lambda: [hub_file_checks.disk(case)])
@@ -76,6 +77,14 @@ class Examination:
         self._lines += [Line("beyond", Mark.NOT_CHECKED, *one) for one in BEYOND]
         order = list(CHECKS)
         return sorted(self._lines, key=lambda line: order.index(line.check))
+
+    @property
+    def _seen(self) -> Seen | None:
+        return self._looked[0] if self._looked else None
+
+    @property
+    def _usual(self) -> Mapping[str, float]:
+        return self._seen.usual if self._seen else {}
 
     def _lock(self) -> Iterable[Line]:
         line, self._running = hub_file_checks.lock(self._case)

@@ -45,8 +45,8 @@ def secret(case: Case) -> Line:
     return Line("secret", Mark.OK, subject, finding)
 
 
-def database(case: Case, usual: dict[str, float]) -> Iterator[Line]:
-    """Answers, of our version, and written with our secret. Fills `usual` with starts' medians."""
+def database(case: Case, looked: list[look.Seen]) -> Iterator[Line]:
+    """Answers, of our version, and written with our secret. What was seen is added to `looked`."""
     subject = "c.Controller.database_url"
     record = case.record
     url = record.database_url if record else case.controller.database_url
@@ -67,7 +67,7 @@ def database(case: Case, usual: dict[str, float]) -> Iterator[Line]:
         )
         yield _failed(subject, say(_("It cannot be read: {detail}"), detail=error.detail), remedy)
         return
-    usual.update(seen.usual)
+    looked.append(seen)
     yield _version(str(path) if path else subject, seen)
 
 

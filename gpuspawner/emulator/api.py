@@ -7,6 +7,7 @@
 | `POST machines/<id>/power {"action": A}` | what somebody does to it behind everybody's back: in the console `start`, `stop`, `reboot` or `terminate`, or `off` from inside it; answers the machine, or 409 when its state forbids it |
 | `GET events?since=N` | the events of machines after number N, in order; prices in USD an hour |
 | `GET bill` | what the cloud would have billed until now |
+| `GET prices`, `POST prices {"machines": {type: micros}}` | what machines cost an hour; a change counts from now on, in the bill and in the price list |
 | `GET calls`, `DELETE calls` | calls by action, and those that were throttled |
 | `GET`, `POST`, `DELETE faults` | see `gpuspawner.emulator.faults` |
 | `GET clock`, `POST clock {"advance": seconds}` | the emulated time |
@@ -86,6 +87,7 @@ class Api:
             "machines": {"GET": self._machines},
             "events": {"GET": self._events},
             "bill": {"GET": lambda _query, _body: (200, world.bill.statement(world.clock.now()))},
+            "prices": {"GET": self._prices, "POST": self._reprice},
             "calls": {"GET": self._calls, "DELETE": self._forget_calls},
             "faults": {"GET": self._faults, "POST": self._fault, "DELETE": self._no_faults},
             "clock": {"GET": self._time, "POST": self._advance},
@@ -136,6 +138,18 @@ class Api:
         if not since.isdigit():
             return 400, {"error": "The query's since is the number of the last event you have."}
         return 200, {"events": self._front.events()[int(since) :]}
+
+    def _prices(self, _query: Query, _body: Any) -> Reply:
+        return 200, {"machines": dict(self._world.bill.prices.machines)}
+
+    def _reprice(self, query: Query, body: Any) -> Reply:
+        machines = body.get("machines") if isinstance(body, dict) else None
+        if not isinstance(machines, dict) or not all(
+            type(micros) is int and micros >= 0 for micros in machines.values()
+        ):
+            return 400, {"error": 'The body is {"machines": {type: micros an hour}}.'}
+        self._world.bill.reprice(machines, self._world.clock.now())
+        return self._prices(query, body)
 
     def _calls(self, _query: Query, _body: Any) -> Reply:
         calls, throttled = dict(self._world.calls), dict(self._world.throttled)

@@ -10,8 +10,11 @@ once for each line.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from fractions import Fraction
 from typing import Any
 
 from gpuspawner.emulator.clock_ import text
@@ -23,7 +26,7 @@ HOUR = 3600
 class Prices:
     """One cloud's table: micros an hour for machines and an address, per GiB and month for disks.
 
-    A machine or disk that is missing is billed at nothing, and the statement says so.
+    `month_seconds` 0 means that each calendar month (in UTC) costs the same, however long it is. A machine or disk that is missing is billed at nothing, and the statement says so.
     """
 
     as_of: str
@@ -63,6 +66,10 @@ class Line:
 
     def micros(self, now: float) -> int:
         """The amount so far."""
+        if not self.per_seconds:
+            begin = int(self.since)
+            months = _months(begin, begin + self.billed_seconds(now))
+            return math.floor(self.quantity * self.price_micros * months)
         return self.quantity * self.price_micros * self.billed_seconds(now) // self.per_seconds
 
     def to_json(self, now: float) -> dict[str, Any]:
@@ -80,6 +87,19 @@ class Line:
             "per_seconds": self.per_seconds,
             "micros": self.micros(now),
         }
+
+
+def _months(since: int, until: int) -> Fraction:
+    """How many calendar months there are between two times: parts of each by its own length."""
+    total, at = Fraction(0), since
+    while at < until:
+        day = datetime.fromtimestamp(at, timezone.utc)
+        first = day.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        following = (first + timedelta(days=32)).replace(day=1)
+        end = min(until, int(following.timestamp()))
+        total += Fraction(end - at, int((following - first).total_seconds()))
+        at = end
+    return total
 
 
 class Bill:
@@ -114,6 +134,19 @@ class Bill:
     def address_is_gone(self, machine_id: str, at: float) -> None:
         """The machine's public address has been given back."""
         self._end("address", machine_id, at)
+
+    def reprice(self, machines: Mapping[str, int], at: float) -> None:
+        """From now on machines of these types cost so many micros an hour.
+
+        What runs goes on as a line of its own, from where the one before has billed to.
+        """
+        self.prices = replace(self.prices, machines={**self.prices.machines, **machines})
+        for (kind, thing), line in list(self._open.items()):
+            if kind == "machine" and line.what in machines:
+                self._end(kind, thing, at)
+                begins = int(line.since) + line.billed_seconds(at)
+                self._begin(kind, thing, line.what, begins, self.prices.machine(line.what))
+                self._open[kind, thing].minimum_seconds = 0
 
     def statement(self, now: float) -> dict[str, Any]:
         """The bill up to `now`: lines, totals in micros by kind, and where the prices are from."""

@@ -2,7 +2,7 @@
 
 US East (N. Virginia), Linux, on demand, in millionths of a US dollar. Machines: Karpenter's
 generated table `zz_generated.pricing_aws.go`, 2026-07-20. Disks: the EBS price page's gp3 and gp2
-rates; AWS's own example there divides a month into 30 days. Addresses: $0.005 an hour for every
+rates; a month costs the same whether it has 28 days or 31 (aws.eu/ebs/pricing). Addresses: $0.005 an hour for every
 public IPv4 address since 2024-02-01 (AWS networking blog).
 """
 
@@ -32,13 +32,13 @@ MACHINES: dict[str, int] = {
 """Instance type: micros an hour."""
 
 DISKS: dict[str, int] = {"gp3": 80_000, "gp2": 100_000}
-"""Volume type: micros per GiB and month of 30 days."""
+"""Volume type: micros per GiB and calendar month."""
 
 ADDRESS = 5_000
 """Micros an hour for one public IPv4 address."""
 
-MONTH_SECONDS = 30 * 24 * 3600
+CALENDAR_MONTHS = 0
 MINIMUM_SECONDS = 60
 """The least that is billed, of each start of a machine and of each disk."""
 
-PRICES = Prices(AS_OF, MACHINES, DISKS, ADDRESS, MONTH_SECONDS, MINIMUM_SECONDS, CURRENCY)
+PRICES = Prices(AS_OF, MACHINES, DISKS, ADDRESS, CALENDAR_MONTHS, MINIMUM_SECONDS, CURRENCY)

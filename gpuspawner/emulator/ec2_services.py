@@ -1,12 +1,13 @@
-"""The two other AWS services that a launch asks: Systems Manager for images, Service Quotas."""
+"""The other AWS services that are asked: Systems Manager for images, Service Quotas, the Price List."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+from gpuspawner.emulator import ec2_price_list
 from gpuspawner.emulator.ec2_limits import QUOTAS
-from gpuspawner.emulator.ec2_wire import Answer, Call, Refusal
+from gpuspawner.emulator.ec2_wire import JSON_SERVICES, Answer, Call, Refusal
 from gpuspawner.emulator.ec2_world import World
 
 _DEEP_LEARNING = "/aws/service/deeplearning/ami/x86_64/{}/latest/ami-id"
@@ -30,18 +31,20 @@ _JSON = "application/x-amz-json-1.1"
 
 
 def answer(call: Call, world: World) -> Answer | None:
-    """The answer to a call to one of the two services; None to let moto answer.
+    """The answer to a call to one of these services; None to let moto answer.
 
     Raises:
         Refusal: a quota that does not exist.
     """
-    asked = json.loads(call.body or b"{}") if call.service in ("ssm", "servicequotas") else {}
+    asked = json.loads(call.body or b"{}") if call.service in JSON_SERVICES else {}
     if call.service == "ssm" and call.action == "GetParameter":
         return _parameter(asked, world)
     if call.service == "ssm" and call.action == "GetParameters":
         return _parameters(asked, world)
     if call.service == "servicequotas" and asked.get("ServiceCode") == "ec2":
         return _quota(call, asked, world)
+    if call.service == "pricing" and call.action == "GetProducts":
+        return _json(ec2_price_list.products(asked, world))
     return None
 
 

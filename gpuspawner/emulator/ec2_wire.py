@@ -95,5 +95,5 @@ def refusal(call: Call, error: Refusal) -> Answer:
     return Answer(error.status, text.encode())
 
 
-JSON_SERVICES = frozenset({"ssm", "servicequotas"})
+JSON_SERVICES = frozenset({"ssm", "servicequotas", "pricing"})
 """The services of ours that speak JSON, by the name they are signed with."""

@@ -16,12 +16,14 @@ from gpuspawner.errors import (
     WrongState,
 )
 from gpuspawner.model import Finding, Home, Machine, Offering, World
+from gpuspawner.policy.money import seconds_of
 from gpuspawner.policy.prices import Quote
 from gpuspawner.providers import (
     aws_batches,
     aws_check,
     aws_check_quota,
     aws_offers,
+    aws_prices,
     aws_requests,
     aws_world,
     catalog,
@@ -81,6 +83,10 @@ class AWSProvider:
     def prices(self) -> tuple[Quote, ...]:
         """The shipped list of the region."""
         return catalog.quotes(self.name, self._record.region)
+
+    async def fetch_prices(self) -> tuple[Quote, ...]:
+        """From the Price List API: the configured sizes, disks, addresses."""
+        return await aws_prices.fetch(self._calls, self._record, seconds_of(self._clock.now()))
 
     async def quota(self, offering: Offering) -> Quota:
         """The vCPUs of the offering's family, and how many of them this hub's machines use."""

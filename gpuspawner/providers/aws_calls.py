@@ -67,8 +67,12 @@ USED_CALLS: Mapping[str, Use] = {
     "GetServiceQuota": Use(
         "service-quotas", "get_service_quota", changes=False, why="how many vCPUs are allowed"
     ),
+    "GetProducts": Use("pricing", "get_products", changes=False, why="what things cost"),
 }
 """Action to use. Tags are given in the create calls, for which IAM wants `ec2:CreateTags` as well."""
+
+_ELSEWHERE = {"pricing": "us-east-1"}
+"""Services that are not in every region, and where they are asked about all of them."""
 
 PAGE = 1000
 """The most that EC2 gives at once; smaller pages only make more calls."""
@@ -187,5 +191,8 @@ class Calls:
             retries={"mode": "standard", "total_max_attempts": attempts},
         )
         return self._session.client(
-            use.service, endpoint_url=self._record.endpoint_url, config=config
+            use.service,
+            region_name=_ELSEWHERE.get(use.service),
+            endpoint_url=self._record.endpoint_url,
+            config=config,
         )

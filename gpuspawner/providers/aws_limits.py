@@ -32,6 +32,7 @@ _REQUESTS = {
     # Parameter Store's default is 40 a second; Service Quotas documents none, so a little.
     "GetParameter": (20, 10),
     "GetServiceQuota": (10, 2),
+    "GetProducts": (10, 5),
 }
 _READS = (100, 20)
 _RESOURCES = {

@@ -123,6 +123,14 @@ class Provider(Protocol):
         """The list prices that this release knows, of all that may be met in the region."""
         ...
 
+    async def fetch_prices(self) -> tuple[Quote, ...]:
+        """What the cloud's own price service says now; what it does not know is left out.
+
+        Raises:
+            ProviderError: it does not answer, or what it says is no price list.
+        """
+        ...
+
     async def quota(self, offering: Offering) -> Quota:
         """The account's limit that this offering counts against."""
         ...

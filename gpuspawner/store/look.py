@@ -20,11 +20,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from gpuspawner.errors import ConfigurationError, ControllerUnavailable
-from gpuspawner.store import engines, events, migrate, schema
+from gpuspawner.policy.money import Component
+from gpuspawner.store import engines, events, migrate, price_book, schema
 from gpuspawner.store.encryption import CIPHER_OPTION, Cipher, cipher_of
 from gpuspawner.store.lock import KEY
 
 _BUSY_SECONDS = 1.0
+_FOR_EVER = 2**62
 _LOCKS = Path("/proc/locks")
 _HOLDER = text(
     "SELECT a.pid, a.application_name, a.client_addr::text FROM pg_locks l "
@@ -47,6 +49,10 @@ class Seen:
     known: bool
     ours: bool | None
     usual: Mapping[str, float] = field(default_factory=dict)
+    priced: frozenset[tuple[str, str]] = frozenset()
+    """Region and size of what has a price in both books."""
+    prices_read: int | None = None
+    """When a price service was last read in full, in UTC seconds."""
 
 
 def file_of(url: str) -> Path | None:
@@ -111,7 +117,17 @@ def _seen(c: Connection, key: bytes | None, since: datetime) -> Seen:
         size: statistics.median(seconds)
         for size, seconds in events.start_durations(c, since).items()
     }
-    return Seen(version, newest, known, _ours(c) if key else None, usual)
+    read_at, priced = _prices(c)
+    return Seen(version, newest, known, _ours(c) if key else None, usual, priced, read_at)
+
+
+def _prices(c: Connection) -> tuple[int | None, frozenset[tuple[str, str]]]:
+    books = price_book.read(c, _FOR_EVER)
+    both = books.cost.keys() & books.charge.keys()
+    sizes = frozenset((one.region, one.sku) for one in both if one.component is Component.COMPUTE)
+    services = {(one.provider, one.region) for one in both}
+    times = [price_book.last_read(c, *service) for service in services]
+    return max((at for at in times if at is not None), default=None), sizes
 
 
 def _ours(c: Connection) -> bool | None:

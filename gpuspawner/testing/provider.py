@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from gpuspawner.clock import Clock
 from gpuspawner.errors import ProviderError, WrongState
 from gpuspawner.model import Finding, Fragment, Home, Machine, Offering, Placement, Severity, World
+from gpuspawner.policy.money import seconds_of
 from gpuspawner.policy.prices import Quote
 from gpuspawner.providers.base import Expected, HomeRequest, MachineRequest, Quota
 from gpuspawner.testing.cloud import DEFAULT_IMAGE, GUEST, USER, VM, Delays, FakeCloud
@@ -151,6 +152,12 @@ class FakeProvider:
     def prices(self) -> tuple[Quote, ...]:
         """A price of everything there is."""
         return tuple(listed_prices(self.name, self.offered))
+
+    async def fetch_prices(self) -> tuple[Quote, ...]:
+        """The same, as of now."""
+        now = seconds_of(self.clock.now())
+        fresh = tuple(replace(one, as_of=now) for one in self.prices())
+        return await self._do("fetch_prices", (), lambda: fresh)
 
     async def quota(self, offering: Offering) -> Quota:
         """One limit for all sizes."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 
 from gpuspawner.controllers.pricer import Pricer
-from gpuspawner.errors import ConfigurationError, ControllerUnavailable
+from gpuspawner.errors import ConfigurationError, ControllerUnavailable, ProviderUnavailable
 from gpuspawner.policy.money import Book, seconds_of
 from gpuspawner.settings import PricesRecord
 from gpuspawner.store import ledger, price_book
@@ -135,3 +137,59 @@ async def test_without_a_database_it_begins_and_offers_what_the_list_prices(stag
     offered = await stage.provider.offerings()
     assert one.priced(offered) == offered
     assert one.priced((replace(offered[0], price_micros=0),)) == ()
+
+
+async def test_the_price_service_has_the_newest_price_and_silence_keeps_the_last(stage, caplog):
+    one = pricer(stage)
+    await one.begin()
+    await stage.clock.advance(30 * 86_400)
+    listed = stage.provider.prices()
+    dearer = tuple(replace(q, rate=replace(q.rate, num=q.rate.num + 1)) for q in listed)
+    stage.provider.prices = lambda: dearer
+    assert await one.refresh()
+    stage.provider.prices = lambda: listed
+    assert (await prices(stage))["small", "compute"] == 526_001
+    asked = await stage.database.read(price_book.last_read, "fake", "fake-1")
+    assert asked == seconds_of(stage.clock.now())
+
+    await stage.clock.advance(5 * 86_400)
+    stage.provider.fail_next("fetch_prices", ProviderUnavailable("no answer"), times=2)
+    assert [await one.refresh(), await one.refresh()] == [False, False]
+    assert (await prices(stage))["small", "compute"] == 526_001
+    (finding,) = stage.seen.prices
+    assert "the oldest is 5 days old" in str(finding.message)
+    assert len([record for record in caplog.records if "no answer" in record.message]) == 1
+    assert await one.refresh()
+    assert stage.seen.prices == ()
+
+
+async def test_an_answer_that_nobody_expected_keeps_the_last_good_prices(stage):
+    one = pricer(stage)
+    await one.begin()
+
+    async def wrong():
+        raise RuntimeError("a mistake of ours")
+
+    stage.provider.fetch_prices = wrong
+    assert not await one.refresh()
+    assert await prices(stage) == LISTED
+
+
+async def test_it_asks_at_once_and_then_every_day_and_sooner_after_silence(stage):
+    one = pricer(stage, refresh_interval=timedelta(days=1))
+    began, asked = stage.clock.now(), []
+
+    async def refresh() -> bool:
+        asked.append((stage.clock.now() - began) / timedelta(hours=1))
+        return len(asked) > 1
+
+    one.refresh = refresh
+    asking = asyncio.create_task(one.run())
+    await stage.clock.advance(50 * 3600)
+    asking.cancel()
+    assert asked == [0, 1, 25, 49]
+
+
+async def test_it_asks_never_where_it_may_not(stage):
+    await pricer(stage).run()
+    assert stage.provider.called("fetch_prices") == []

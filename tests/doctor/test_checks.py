@@ -19,6 +19,8 @@ from gpuspawner.doctor.hiding import HIDDEN, hide
 from gpuspawner.doctor.lines import Line, Mark, Report
 from gpuspawner.doctor.show import WIDTH, text, width
 from gpuspawner.language import LANGUAGES, say, terminal_language
+from gpuspawner.policy.money import seconds_of
+from gpuspawner.store.look import Seen
 from tests.doctor.clinic import NOON, hub, nobody
 
 T4 = {"display_name": "One T4", "slug": "t4", "gpuspawner_override": {"sizes": ["g4dn.xlarge"]}}
@@ -238,6 +240,28 @@ class TestPrices:
     def test_of_another_region_are_not_known(self, tmp_path):
         elsewhere = {"region": "eu-west-1"}
         assert self.of(tmp_path, AWS=elsewhere) == [("failure", "g4dn.xlarge")]
+
+
+class TestPricesInTheBooks:
+    NOW = seconds_of(NOON)
+
+    def of(self, tmp_path, read_days_ago: int | None, size: str = "g4dn.xlarge", **settings):
+        one = case(tmp_path, **settings)
+        one.now = NOON
+        at = None if read_days_ago is None else self.NOW - read_days_ago * 86_400
+        seen = Seen("1", "1", True, None, {}, frozenset({("eu-west-1", size)}), at)
+        return found(class_checks.prices(one, seen))
+
+    def test_are_good_while_the_price_list_is_read_and_a_warning_when_it_is_not(self, tmp_path):
+        elsewhere = {"AWS": {"region": "eu-west-1"}}
+        assert self.of(tmp_path, 1, **elsewhere) == [("ok", "prices")]
+        assert self.of(tmp_path, 15, **elsewhere) == [("warning", "prices")]
+
+    def test_do_not_count_when_it_was_never_read_or_they_are_of_something_else(self, tmp_path):
+        elsewhere = {"AWS": {"region": "eu-west-1"}}
+        assert self.of(tmp_path, None, **elsewhere) == [("failure", "g4dn.xlarge")]
+        assert self.of(tmp_path, 1, "g5.xlarge", **elsewhere) == [("failure", "g4dn.xlarge")]
+        assert self.of(tmp_path, 15) == [("ok", "c.Prices.cost")]
 
 
 def resolving(monkeypatch, *addresses: str) -> None:

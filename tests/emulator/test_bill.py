@@ -50,11 +50,13 @@ def test_seconds_are_counted_between_those_in_which_both_ends_are_listed() -> No
     assert bill.statement(HOUR)["lines"][0]["seconds"] == 100
 
 
-def test_a_disk_of_sixty_gib_costs_four_dollars_eighty_for_thirty_days() -> None:
-    bill = Bill(PRICES)
+def test_a_disk_of_sixty_gib_costs_four_dollars_eighty_for_any_calendar_month() -> None:
+    bill, january = Bill(PRICES), 31 * 24 * HOUR
     bill.disk_exists("vol-1", "gp3", 60, 0)
+    february = january + 28 * 24 * HOUR
+    assert bill.statement(february)["totals"]["disk"] == 2 * 4_800_000
 
-    assert bill.statement(30 * 24 * HOUR)["totals"]["disk"] == 4_800_000
+    assert bill.statement(january)["totals"]["disk"] == 4_800_000
 
 
 def test_a_deleted_disk_costs_no_more() -> None:
@@ -62,7 +64,23 @@ def test_a_deleted_disk_costs_no_more() -> None:
     bill.disk_exists("vol-1", "gp3", 60, 0)
     bill.disk_is_gone("vol-1", 24 * HOUR)
 
-    assert bill.statement(30 * 24 * HOUR)["totals"]["disk"] == 160_000
+    assert bill.statement(30 * 24 * HOUR)["totals"]["disk"] == 4_800_000 // 31
+
+
+def test_a_price_that_changes_counts_from_then_on_and_the_minimum_of_a_start_once() -> None:
+    bill = Bill(PRICES)
+    bill.machine_runs("i-1", "g4dn.xlarge", 0)
+    bill.machine_runs("i-2", "g6.xlarge", 0)
+    bill.reprice({"g4dn.xlarge": 3_600_000}, 10)
+    bill.machine_ends("i-1", 70)
+    lines = [
+        (line["id"], line["billed_seconds"], line["micros"]) for line in bill.statement(70)["lines"]
+    ]
+    assert lines == [
+        ("i-1", 60, 60 * 526_000 // 3600),
+        ("i-2", 70, 70 * 805_000 // 3600),
+        ("i-1", 10, 10_000),
+    ]
 
 
 def test_an_address_costs_half_a_cent_an_hour() -> None:

@@ -109,7 +109,7 @@ def price(c) -> None:
         for size, micros in ec2_prices.MACHINES.items()
     }
     for kind, micros in ec2_prices.DISKS.items():
-        month = Rate(micros, ec2_prices.MONTH_SECONDS, MINUTE)
+        month = Rate(micros, 1, MINUTE, monthly=True)
         rates |= {(kind, Component.DISK): month, (kind, Component.HOME): month}
     rates[ADDRESS_SKU, Component.ADDRESS] = Rate(ec2_prices.ADDRESS, 3600, MINUTE)
     for (sku, component), rate in rates.items():

@@ -155,12 +155,19 @@ class Controller:
             await self._clock.sleep(0.1)
 
 
-def make_provider(record: settings.AWSRecord, hub_id: str, clock: Clock) -> Provider:
+def make_provider(
+    record: settings.AWSRecord | settings.AzureRecord, hub_id: str, clock: Clock
+) -> Provider:
     """The provider that the configuration names; its SDK is imported only now.
 
     Raises:
         ConfigurationError: the SDK is not installed.
     """
+    if isinstance(record, settings.AzureRecord):
+        # It imports its SDK at the first call, in a thread.
+        from gpuspawner.providers.azure import AzureProvider  # noqa: PLC0415
+
+        return AzureProvider(record, hub_id, clock)
     try:
         from gpuspawner.providers.aws import AWSProvider  # noqa: PLC0415 - needs the extra `aws`
     except ImportError as error:
@@ -184,8 +191,9 @@ async def serve(path: Path) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     watch = asyncio.create_task(_watch_parent(stop, clock, enabled=record.stop_with_parent))
     database = Database(record.database_url, loaded.identity.encryption_key)
-    assert loaded.aws
-    provider = make_provider(loaded.aws, loaded.identity.hub_id, clock)
+    cloud = loaded.aws or loaded.azure
+    assert cloud
+    provider = make_provider(cloud, loaded.identity.hub_id, clock)
     lock = database.lock()
     prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", SERVICE_PREFIX)
     introduce(loaded.identity.service_token, prefix)
@@ -278,7 +286,7 @@ def main(path: Path, *, verbose: bool = False) -> int:
         level=logging.DEBUG if verbose else logging.INFO,
         format="[%(levelname).1s %(asctime)s %(name)s] %(message)s",
     )
-    for noisy in ("botocore", "boto3", "urllib3", "asyncio", "tornado.access"):
+    for noisy in ("azure", "botocore", "boto3", "msal", "urllib3", "asyncio", "tornado.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
         asyncio.run(serve(path))

@@ -25,8 +25,9 @@ from gpuspawner.doctor.checks import CHECKS
 from gpuspawner.errors import GpuspawnerError
 from gpuspawner.model import Power, Stage
 from gpuspawner.policy.table import TABLE, Action, Wish
+from gpuspawner.providers import azure_uses as azure
 from gpuspawner.providers.aws_calls import USED_CALLS
-from gpuspawner.settings import AWS, Agent, Controller, Credit, Idle, Prices, Session
+from gpuspawner.settings import AWS, Agent, Azure, Controller, Credit, Idle, Prices, Session
 from gpuspawner.spawner import GPUSpawner
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def setting_traits() -> dict[str, dict[str, TraitType[Any, Any]]]:
             if trait.this_class is not None
             and trait.this_class.__module__.startswith("gpuspawner.")
         }
-        for kind in (GPUSpawner, Controller, AWS, Prices, Agent, Credit, Idle, Session)
+        for kind in (GPUSpawner, Controller, AWS, Azure, Prices, Agent, Credit, Idle, Session)
     }
 
 
@@ -99,6 +100,16 @@ def aws_calls() -> str:
     rows = [
         [f"`{use.permission}:{action}`", use.why, "yes" if use.changes else "no"]
         for action, use in USED_CALLS.items()
+    ]
+    return f"{_table([head, *rows])}\n\n{len(rows)} calls in all."
+
+
+def azure_calls() -> str:
+    """Every call that is made to Azure: the permission it needs, and what it is for."""
+    head = ["permission", "what for", "changes something?"]
+    rows = [
+        [f"`{use.permission}`", use.why, "no" if use.kind == "reads" else "yes"]
+        for use in azure.USED_CALLS.values()
     ]
     return f"{_table([head, *rows])}\n\n{len(rows)} calls in all."
 
@@ -179,6 +190,7 @@ def _table(rows: list[list[str]]) -> str:
 
 GENERATED: Mapping[str, Callable[[], str]] = {
     "aws_calls": aws_calls,
+    "azure_calls": azure_calls,
     "bill": bill,
     "commands": commands,
     "doctor_checks": doctor_checks,

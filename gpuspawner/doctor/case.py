@@ -54,6 +54,16 @@ class Case:
         return self._sound(settings.Prices, self.section("Prices"))
 
     @cached_property
+    def azure(self) -> settings.Azure:
+        """`c.Azure`, less what is not of its type."""
+        return self._sound(settings.Azure, self.section("Azure"))
+
+    @property
+    def cloud(self) -> settings.AWS | settings.Azure:
+        """The settings of the cloud that the configuration names."""
+        return self.azure if self.controller.provider == "azure" else self.aws
+
+    @cached_property
     def agent(self) -> settings.Agent:
         """`c.Agent`, less what is not of its type."""
         return self._sound(settings.Agent, self.section("Agent"))
@@ -140,6 +150,7 @@ class Case:
         for kind in (
             "controller",
             "aws",
+            "azure",
             "prices",
             "agent",
             "credit",

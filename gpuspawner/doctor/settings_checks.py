@@ -17,6 +17,7 @@ from gpuspawner.spawner_traits import SpawnerTraits
 _CONTROLLERS = (
     settings.Controller,
     settings.AWS,
+    settings.Azure,
     settings.Prices,
     settings.Agent,
     settings.Credit,
@@ -82,7 +83,7 @@ def contradictions(case: Case) -> Iterator[Line]:
         Line("contradictions", Mark.FAILURE, one.setting, one.sentence, remedy)
         for one in (
             *case.controller.mistakes(),
-            *case.aws.mistakes(),
+            *case.cloud.mistakes(),
             *case.prices.mistakes(),
             *case.agent.mistakes(),
             *case.credit.mistakes(),

@@ -1,4 +1,4 @@
-"""`gpuspawner emulator ec2`: run the emulated EC2 until it is told to end."""
+"""`gpuspawner emulator ec2` and `… arm`: run an emulated cloud until it is told to end."""
 
 from __future__ import annotations
 
@@ -9,39 +9,52 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from gpuspawner.emulator import arm
 from gpuspawner.emulator.faults import Times
 from gpuspawner.emulator.jobs import MachineHost
+
+if TYPE_CHECKING:
+    from gpuspawner.emulator.ec2 import Emulator
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run an emulator until SIGTERM or SIGINT, which also ends every machine it booted."""
     options = _parser().parse_args(argv)
-    # moto takes two seconds to import, which `--help` should not.
-    from gpuspawner.emulator.ec2 import Emulator  # noqa: PLC0415
-
-    emulator = Emulator(
-        host=options.host,
-        port=options.port,
-        folder=options.state,
-        times=Times(
-            pending=options.boot_seconds,
-            stopping=options.stop_seconds,
-            shutting_down=options.stop_seconds,
-        ),
-        throttle=options.throttle,
-        network=options.network,
-        make_host=_HOSTS[options.machines],
-    )
     told = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told.set())
-    with emulator:
-        started = {"url": emulator.url, "seed": emulator.world.seed.to_json()}
+    with _emulator(options) as emulator:
+        started: dict[str, object] = {"url": emulator.url, "seed": emulator.world.seed.to_json()}
+        if isinstance(emulator, arm.Emulator):
+            started["authority"] = str(emulator.authority)
         sys.stdout.write(json.dumps(started) + "\n")
         sys.stdout.flush()
         told.wait()
     return 0
+
+
+def _emulator(options: argparse.Namespace) -> Emulator | arm.Emulator:
+    common: dict[str, Any] = {
+        "host": options.host,
+        "port": options.port,
+        "folder": options.state,
+        "times": Times(
+            pending=options.boot_seconds,
+            stopping=options.stop_seconds,
+            shutting_down=options.stop_seconds,
+        ),
+        "throttle": options.throttle,
+        "network": options.network,
+        "make_host": _HOSTS[options.machines],
+    }
+    if options.cloud == "arm":
+        return arm.Emulator(**common, retry_after=options.retry_after)
+    # moto takes two seconds to import, which `--help` should not.
+    from gpuspawner.emulator.ec2 import Emulator  # noqa: PLC0415
+
+    return Emulator(**common)
 
 
 def _machines(root: Path, on_power: Callable[[str, str], None]) -> MachineHost:
@@ -67,21 +80,37 @@ _HOSTS: Mapping[str, Callable[[Path, Callable[[str, str], None]], MachineHost] |
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="gpuspawner emulator", description=__doc__)
     clouds = parser.add_subparsers(dest="cloud", required=True)
-    ec2 = clouds.add_parser("ec2", help="Amazon EC2 at a port of this computer")
-    ec2.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    ec2.add_argument("--port", type=int, default=8020, help="port to listen on; 0 takes a free one")
-    ec2.add_argument(
+    _cloud(clouds, "ec2", "Amazon EC2 at a port of this computer", port=8020)
+    azure = _cloud(clouds, "arm", "Azure Resource Manager, over TLS", port=8030)
+    azure.add_argument(
+        "--retry-after",
+        type=int,
+        metavar="SECONDS",
+        help="name this many seconds with an accepted operation (default: none, as Azure does)",
+    )
+    return parser
+
+
+def _cloud(clouds: Any, name: str, what: str, *, port: int) -> argparse.ArgumentParser:
+    cloud: argparse.ArgumentParser = clouds.add_parser(name, help=what)
+    cloud.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    cloud.add_argument(
+        "--port", type=int, default=port, help="port to listen on; 0 takes a free one"
+    )
+    cloud.add_argument(
         "--state", type=Path, help="folder for machines and volumes (default: temporary)"
     )
-    ec2.add_argument(
+    cloud.add_argument(
         "--machines",
         choices=list(_HOSTS),
         default="process",
         help="boot machines as processes of this computer; let one process play them all, with a "
         "server that only says who it is, for hundreds of them; or keep them as entries of a list",
     )
-    ec2.add_argument("--network", default="127.20", help="first two numbers of machine addresses")
-    ec2.add_argument("--boot-seconds", type=float, default=8, help="from pending to running")
-    ec2.add_argument("--stop-seconds", type=float, default=5, help="from stopping to stopped")
-    ec2.add_argument("--throttle", action="store_true", help="keep to AWS's documented call rates")
-    return parser
+    cloud.add_argument("--network", default="127.20", help="first two numbers of machine addresses")
+    cloud.add_argument("--boot-seconds", type=float, default=8, help="until a machine runs")
+    cloud.add_argument("--stop-seconds", type=float, default=5, help="until a machine is off")
+    cloud.add_argument(
+        "--throttle", action="store_true", help="keep to the cloud's documented call rates"
+    )
+    return cloud

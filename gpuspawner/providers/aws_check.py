@@ -13,8 +13,9 @@ from gpuspawner.providers import (
     aws_requests,
 )
 from gpuspawner.providers.aws_account import Account
-from gpuspawner.providers.aws_check_parts import POLICY, answered, refused
+from gpuspawner.providers.aws_check_parts import POLICY
 from gpuspawner.providers.base import Expected
+from gpuspawner.providers.check_parts import answered, refused
 
 
 async def findings(account: Account, hub_id: str, expected: Expected) -> list[Finding]:

@@ -9,8 +9,8 @@ from typing import Any
 from gpuspawner.language import _, say
 from gpuspawner.model import Finding, Severity
 from gpuspawner.providers.aws_account import Account, Subnet
-from gpuspawner.providers.aws_check_parts import answered, refused
 from gpuspawner.providers.base import Expected
+from gpuspawner.providers.check_parts import answered, refused
 
 _FEW_ADDRESSES = 50
 _WIDEST = 1

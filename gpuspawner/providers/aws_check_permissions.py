@@ -10,8 +10,9 @@ from gpuspawner.language import _, say
 from gpuspawner.model import Finding, Offering, Severity
 from gpuspawner.providers import aws_requests, aws_world
 from gpuspawner.providers.aws_account import Account
-from gpuspawner.providers.aws_check_parts import POLICY, answered, refused
+from gpuspawner.providers.aws_check_parts import POLICY
 from gpuspawner.providers.base import HomeRequest, MachineRequest
+from gpuspawner.providers.check_parts import answered, refused
 
 _NO_UUID = "00000000-0000-0000-0000-000000000000"
 _NO_MACHINE, _NO_VOLUME = "i-00000000000000000", "vol-00000000000000000"

@@ -6,8 +6,8 @@ from gpuspawner.language import _, say
 from gpuspawner.model import Finding, Offering, Severity
 from gpuspawner.providers import aws_offers
 from gpuspawner.providers.aws_account import Account
-from gpuspawner.providers.aws_check_parts import answered
 from gpuspawner.providers.base import Expected
+from gpuspawner.providers.check_parts import answered
 
 
 async def findings(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gpuspawner.errors import InvalidSpec
-from gpuspawner.providers import aws_world as words
+from gpuspawner.providers import tags as words
 from gpuspawner.providers.base import HomeRequest, MachineRequest
 from gpuspawner.providers.user_data import LIMIT
 from gpuspawner.settings.aws_record import AWSRecord

@@ -8,15 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from gpuspawner.model import Disk, DiskKind, Fragment, Home, Machine, Placement, Power, World
-
-HUB = "gpuspawner:hub"
-CLAIM = "gpuspawner:claim"
-INTENT = "gpuspawner:intent"
-OWNER = "gpuspawner:owner"
-ROLE = "gpuspawner:role"
-
-MACHINE, HOME, OS_DISK = "machine", "home", "os-disk"
-"""The values of `ROLE`."""
+from gpuspawner.providers.tags import CLAIM, INTENT, OS_DISK, OWNER, ROLE
 
 TERMINATED = "terminated"
 

@@ -1,8 +1,8 @@
 """What an admin writes, and the frozen records that the rest is handed.
 
 Each class is configured in the hub's own `jupyterhub_config.py` (`c.Controller.…`, `c.AWS.…`,
-`c.Prices.…`, `c.Agent.…`, `c.Credit.…`, `c.Idle.…`, `c.Session.…`) and read by the controller only.
-Contradictions are refused at start, by name.
+`c.Azure.…`, `c.Prices.…`, `c.Agent.…`, `c.Credit.…`, `c.Idle.…`, `c.Session.…`) and read by the
+controller only. Contradictions are refused at start, by name.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from traitlets.config.loader import PyFileConfigLoader
 from gpuspawner.errors import ConfigurationError
 from gpuspawner.settings.agent import Agent, AgentRecord
 from gpuspawner.settings.aws import AWS, AWSRecord
+from gpuspawner.settings.azure import Azure, AzureRecord
 from gpuspawner.settings.controller import Controller, ControllerRecord
 from gpuspawner.settings.credit import Credit, CreditRecord
 from gpuspawner.settings.idle import Idle
@@ -28,6 +29,8 @@ __all__ = [
     "AWSRecord",
     "Agent",
     "AgentRecord",
+    "Azure",
+    "AzureRecord",
     "Controller",
     "ControllerRecord",
     "Credit",
@@ -77,7 +80,7 @@ def unknown(config: Config) -> list[str]:
     """Settings of our classes that do not exist: a typing mistake is not silently a default."""
     return [
         f"c.{kind.__name__}.{name}"
-        for kind in (Controller, AWS, Prices, Agent, Credit, Idle, Session)
+        for kind in (Controller, AWS, Azure, Prices, Agent, Credit, Idle, Session)
         for name in config.get(kind.__name__, {})
         if name not in kind.class_trait_names(config=True)
     ]

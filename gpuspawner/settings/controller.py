@@ -42,9 +42,10 @@ class Controller(Configurable):
     """The process that owns the database and the cloud credentials."""
 
     provider = Enum(
-        ["aws"],
+        ["aws", "azure"],
         default_value="aws",
-        help="The cloud that the machines run in. Default: aws. Its own settings are in `c.AWS`.",
+        help="The cloud that the machines run in: aws or azure. Default: aws. Its own settings are in `c.AWS` or "
+        "`c.Azure`; those of the other are not read.",
     ).tag(config=True)
 
     bind_url = Unicode(

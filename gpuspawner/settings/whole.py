@@ -28,6 +28,7 @@ class Settings:
     credit: settings.CreditRecord
     policy: Policy = field(default_factory=Policy)
     prices: settings.PricesRecord = field(default_factory=settings.PricesRecord)
+    azure: settings.AzureRecord | None = None
 
     @classmethod
     def load(cls, path: Path) -> Settings:
@@ -52,6 +53,9 @@ class Settings:
             record,
             policy(config, record),
             settings.made(settings.Prices, config).record(),
+            settings.made(settings.Azure, config).record()
+            if controller.provider == "azure"
+            else None,
         )
 
 

@@ -89,3 +89,26 @@ def test_the_language_the_policy_and_the_agent_need_nothing_but_python(room):
     }
     assert needs
     assert {name: more for name, more in needs.items() if more} == {}
+
+
+@pytest.mark.parametrize(
+    ("room", "one", "other"),
+    [
+        ("providers", "aws", "azure"),
+        ("providers", "azure", "aws"),
+        ("emulator", "ec2", "arm"),
+        ("emulator", "arm", "ec2"),
+    ],
+)
+def test_two_clouds_are_strangers_to_each_other(room, one, other):
+    """What they have in common is in a room of its own."""
+    stranger = re.compile(rf"(from|import) .*\b{other}(_\w+)?\b")
+    rooms = list((sources.PACKAGE / room).glob(f"{one}*.py"))
+    found = [
+        f"{sources.name(path)}: {line.strip()}"
+        for path in rooms
+        for line in path.read_text().splitlines()
+        if stranger.match(line.strip())
+    ]
+    assert rooms
+    assert found == []

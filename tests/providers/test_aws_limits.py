@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from gpuspawner.providers.aws_limits import Bucket, Limits, Turnstile
+from gpuspawner.providers.aws_limits import Limits
+from gpuspawner.providers.limits import Bucket, Turnstile
 from gpuspawner.testing import FakeClock
 
 

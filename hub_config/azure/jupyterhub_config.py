@@ -1,0 +1,188 @@
+"""A hub for a real class on Microsoft Azure. Copy it, and change what is in capital letters.
+
+The hub and the controller both read it, and it must load without side effects: no request, no file
+but the secret, which is made once. What only one of them may know (a client secret, a database's
+password) comes from that one's environment. `docs/azure.md` walks through everything around it: the
+subscription, the role, the network and the image.
+
+Every setting with its default: `docs/reference/configuration.md`. What is not here is left alone.
+"""
+
+import os
+
+import gpuspawner
+
+c = get_config()
+
+# ----------------------------------------------------------------------------------------------
+# The hub's address, its login, who may do what
+
+gpuspawner.configure(
+    c,
+    # As people and machines reach it. HTTPS: the students' tokens and work travel on it.
+    public_url="https://HUB.EXAMPLE.ORG/",
+    # The language of people who have chosen none and whose browser asks for neither: en or ko.
+    language="en",
+    # False when the controller runs on its own (hub_config/systemd/). Then it has the cloud
+    # credential to itself, and goes on while the hub is restarted.
+    managed=True,
+    # The hub's identity, mode 0600; by default beside this file. Keep a copy in a safe place.
+    secret_file=os.environ.get("GPUSPAWNER_SECRET_FILE"),
+)
+
+# TLS ends in a reverse proxy on this host (nginx, Caddy). To end it here instead, use port 443
+# and set c.JupyterHub.ssl_cert and c.JupyterHub.ssl_key.
+c.JupyterHub.bind_url = "http://127.0.0.1:8000"
+
+# The proxy written for node; `gpuspawner install-proxy /opt/hub/share/proxy` prints these two
+# paths. The Python program of the same name holds back the page that shows how far a start is.
+c.ConfigurableHTTPProxy.command = ["/usr/bin/node", "/usr/bin/configurable-http-proxy"]
+
+# Who may log in. Choose one; "null" lets nobody in, so that a copy of this file is safe.
+c.JupyterHub.authenticator_class = "null"
+#
+# The university's own login, with `pip install oauthenticator`:
+# c.JupyterHub.authenticator_class = "generic-oauth"
+# c.GenericOAuthenticator.client_id = "GPU-CLASS"
+# c.GenericOAuthenticator.client_secret = os.environ.get("OAUTH_CLIENT_SECRET", "")
+# c.GenericOAuthenticator.authorize_url = "https://LOGIN.EXAMPLE.ORG/authorize"
+# c.GenericOAuthenticator.token_url = "https://LOGIN.EXAMPLE.ORG/token"
+# c.GenericOAuthenticator.userdata_url = "https://LOGIN.EXAMPLE.ORG/userinfo"
+# c.GenericOAuthenticator.username_claim = "sub"  # not a name that can be given to somebody else
+# c.OAuthenticator.oauth_callback_url = "https://HUB.EXAMPLE.ORG/hub/oauth_callback"
+#
+# A learning platform (Moodle, Canvas), with `pip install jupyterhub-ltiauthenticator`:
+# c.JupyterHub.authenticator_class = "ltiauthenticator.lti13.auth.LTI13Authenticator"
+#
+# Accounts kept by the hub, with `pip install jupyterhub-nativeauthenticator`:
+# c.JupyterHub.authenticator_class = "native"
+
+# Without a list nobody gets in; `allow_all = True` lets in everybody whom the login knows.
+c.Authenticator.allowed_users = {"STUDENT-1", "STUDENT-2"}
+# They may do everything in the hub, and open the students' servers.
+c.Authenticator.admin_users = {"TEACHER"}
+
+# The groups that the profiles below ask for. With LTI or OAuth they can come from the login.
+c.JupyterHub.load_groups = {
+    # They see everybody's machines and may delete them, without being hub administrators.
+    "gpuspawner-admin": {"users": ["TEACHER"]},
+    "project": {"users": ["STUDENT-1"]},
+    "staff": {"users": ["TEACHER"]},
+}
+
+# One machine a student is the default. More of them cost more, each with a home of its own:
+# c.JupyterHub.allow_named_servers = True
+# c.JupyterHub.named_server_limit_per_user = 1
+
+# ----------------------------------------------------------------------------------------------
+# The machines to pick from: say what they are for, and what may come instead. The price, the
+# processors and the memory on a card are the cloud's own figures.
+
+c.GPUSpawner.profile_list = [
+    {
+        "display_name": "Course machine",
+        "slug": "course",
+        "description": "One T4, enough for every notebook of the course. "
+        "When no T4 is free, a sixth of an A10, which has less memory.",
+        "default": True,
+        # Best first; each is tried in every zone and region before the next.
+        "gpuspawner_override": {
+            "sizes": ["Standard_NC4as_T4_v3", "Standard_NV6ads_A10_v5"],
+            "home_gib": 32,
+        },
+    },
+    {
+        "display_name": "Large machine",
+        "slug": "large",
+        "description": "One A100. Seven times the price of a T4: stop it when you are done.",
+        "groups": ["project", "staff"],
+        "gpuspawner_override": {
+            "sizes": ["Standard_NC24ads_A100_v4"],
+            "home_gib": 64,
+            "disk_gib": 128,
+        },
+    },
+]
+
+# A start takes minutes when a zone is full; shorter gives up machines that would have come.
+c.GPUSpawner.start_timeout = 900
+# The same port on every machine, so that one rule of the security group is enough.
+c.GPUSpawner.port = 8888
+
+# ----------------------------------------------------------------------------------------------
+# The subscription, the network, the image. Credentials are not here: they come from the managed
+# identity of the controller's host or from its environment (AZURE_CLIENT_ID and the like).
+
+c.Controller.provider = "azure"
+# The only subscription that anything is ever started in, whatever else the credential may reach.
+c.Azure.subscription = "00000000-1111-2222-3333-444444444444"
+# For this hub alone: then the role needs to reach nothing else.
+c.Azure.resource_group = "GPU-CLASS"
+# Best region first. Machines have no public address: each subnet needs a NAT gateway, and a rule
+# that admits the hub's host on port 8888 and nobody else.
+c.Azure.subnets = {
+    "koreacentral": "/subscriptions/00000000-1111-2222-3333-444444444444/resourceGroups/GPU-CLASS"
+    "/providers/Microsoft.Network/virtualNetworks/CLASS/subnets/MACHINES",
+}
+# A version of an image of your own, so that nobody gets another in the middle of the term. To
+# begin with: microsoft-dsvm:ubuntu-hpc:2404:latest, with the agent and JupyterLab put into it.
+c.Azure.image = (
+    "/subscriptions/00000000-1111-2222-3333-444444444444/resourceGroups/GPU-CLASS"
+    "/providers/Microsoft.Compute/galleries/GALLERY/images/LAB/versions/1.0.0"
+)
+# Whatever a profile says, nothing else is started.
+c.Azure.sizes = ["Standard_NC4as_T4_v3", "Standard_NV6ads_A10_v5", "Standard_NC24ads_A100_v4"]
+# Every size needs its price, in US dollars per hour, or it is not offered; the kind of disk, per GiB
+# and month. These are EXAMPLES: put
+# in what https://azure.microsoft.com/pricing/calculator/ says for your region.
+c.Prices.cost = {
+    "Standard_NC4as_T4_v3": 0.53,
+    "Standard_NV6ads_A10_v5": 0.46,
+    "Standard_NC24ads_A100_v4": 3.68,
+    "StandardSSD_LRS": 0.08,
+}
+# Azure's own price service is not asked yet, so the prices above stand.
+c.Prices.refresh_interval = 0
+# On everything that is made, for the bill; readable by whoever may read the group.
+c.Azure.tags = {"course": "COURSE-101"}
+# Who may log in to the machines to look for a fault; without it, nobody.
+# c.Azure.ssh_public_key = "ssh-ed25519 AAAA… ADMIN"
+
+# ----------------------------------------------------------------------------------------------
+# The controller
+
+# SQLite beside this file is enough for a class. PostgreSQL 14 or newer lets a second controller
+# on another host stand by: postgresql://USER:PASSWORD@HOST/gpuspawner, with `pip install
+# 'gpuspawner[postgres]'`. Connect to the server itself: a transaction pooler (PgBouncer in
+# transaction mode) breaks the lock that keeps two controllers apart.
+c.Controller.database_url = os.environ.get("GPUSPAWNER_DATABASE_URL", "sqlite:///gpuspawner.sqlite")
+# A mistyped profile cannot ask for more; both are billed while a machine is off, too.
+c.Controller.max_home_gib = 64
+c.Controller.max_disk_gib = 128
+# Time for notebooks to be saved before a machine goes off.
+c.Controller.save_timeout = 60.0
+
+# ----------------------------------------------------------------------------------------------
+# The agent on each machine
+
+# A stop is noticed that much later at most; smaller costs the controller more requests.
+c.Agent.heartbeat_interval = 10.0
+# So long may the hub be gone (an update, a broken network) before machines switch themselves off.
+c.Agent.unreachable_timeout = 1800.0
+
+# ----------------------------------------------------------------------------------------------
+# Machines are not stopped for being idle yet. Until then, with `pip install
+# jupyterhub-idle-culler`, the hub can stop servers that nobody has used for an hour. It does not
+# know a training that runs without a browser from a machine that was forgotten: tell the class.
+#
+# import sys
+# c.JupyterHub.services.append(
+#     {"name": "idle", "command": [sys.executable, "-m", "jupyterhub_idle_culler", "--timeout=3600"]}
+# )
+# c.JupyterHub.load_roles.append(
+#     {
+#         "name": "idle",
+#         "services": ["idle"],
+#         "scopes": ["list:users", "read:users:activity", "read:servers", "delete:servers"],
+#     }
+# )

@@ -13,7 +13,9 @@ from gpuspawner.language import Sentence, _, say
 _MICROS = 1_000_000
 _SIGNS = {"USD": "$", "KRW": "₩", "EUR": "€", "GBP": "£", "JPY": "¥"}
 _WHOLE = frozenset({"KRW", "JPY"})
-_NAMES = {"credit": say(_("credits")), "gpu_hour": say(_("GPU hours"))}
+NAMED = {"credit": say(_("credits")), "gpu_hour": say(_("GPU hours"))}
+"""The units that have a name of their own in each language, and no sign."""
+
 _STEP = 300
 """Above an hour, a length of time is told in steps of five minutes: more would be a pretence."""
 
@@ -41,7 +43,7 @@ def amount_text(micros: int, unit: str, language: str = "en", *, fine: bool = Fa
     if unit in _SIGNS:
         sign, plain = ("-", number[1:]) if number.startswith("-") else ("", number)
         return f"{sign}{_SIGNS[unit]}{plain}"
-    name = _NAMES[unit].text(language) if unit in _NAMES else unit
+    name = NAMED[unit].text(language) if unit in NAMED else unit
     return f"{number} {name}"
 
 

@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 import aiohttp
 
 from gpuspawner.client_answers import error_of, lines, view_of
+from gpuspawner.client_wallets import Wallets
 from gpuspawner.clock import Clock, SystemClock
 from gpuspawner.errors import ControllerUnavailable, GpuspawnerError
 from gpuspawner.mirror import Gap, Mirror
@@ -71,6 +72,7 @@ class ControllerClient:
         self.url = url.rstrip("/")
         self.clock: Clock = clock or SystemClock()
         self.mirror = Mirror()
+        self.wallets = Wallets(self._request, self.clock)
         self._token = token
         self._silence = silence
         self._http: aiohttp.ClientSession | None = None

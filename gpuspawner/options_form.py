@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from gpuspawner import wallets
 from gpuspawner.language import Sentence, _, say
 from gpuspawner.profiles import Choice, Option, Profile
 from gpuspawner.selection import default_choice, default_profile
 from gpuspawner.spawner_card import price_text
 from gpuspawner.views import SizeCard
+from gpuspawner.wallets import Wallet
 
 _LEGEND = say(_("Choose a machine"))
 _NOTHING = say(_("No machine is set up for you here. Ask your teacher to add you to a group."))
@@ -32,6 +34,7 @@ def render(
     *,
     heard: bool,
     picked: Mapping[str, Any],
+    wallet: Wallet | None = None,
 ) -> str:
     """The fields of the form, without the `<form>` itself.
 
@@ -40,6 +43,7 @@ def render(
         sizes: what the controller says of the sizes.
         heard: whether it has said anything yet.
         picked: the options of the last start, to begin with.
+        wallet: the student's credit; None when it is not known, which is said.
     """
     if not profiles:
         return f'<p class="alert alert-warning" role="alert">{_NOTHING.html()}</p>'
@@ -48,11 +52,11 @@ def render(
     if any(profile.slug == picked.get("profile") for profile in profiles):
         checked = str(picked["profile"])
     cards = "".join(
-        _card(profile, _size(profile, sizes), profile.slug == checked, picked)
+        _card(profile, _size(profile, sizes), profile.slug == checked, picked, wallet)
         for profile in profiles
     )
     return (
-        f'{notice}<fieldset class="gs-machines"><legend>{_LEGEND.html()}</legend>'
+        f'{notice}{_balance(wallet) if heard else ""}<fieldset class="gs-machines"><legend>{_LEGEND.html()}</legend>'
         f'<div class="gs-cards">{cards}</div></fieldset>'
     )
 
@@ -70,13 +74,26 @@ def _ladder(profile: Profile) -> Sequence[str]:
     return found
 
 
-def _card(profile: Profile, size: SizeCard | None, checked: bool, picked: Mapping[str, Any]) -> str:
+def _balance(wallet: Wallet | None) -> str:
+    if wallet is not None and not wallet.shown:
+        return ""
+    text = wallets.balance(wallet) if wallet else wallets.NOT_KNOWN
+    return f'<p><span class="gs-chip">{text.html()}</span></p>'
+
+
+def _card(
+    profile: Profile,
+    size: SizeCard | None,
+    checked: bool,
+    picked: Mapping[str, Any],
+    wallet: Wallet | None,
+) -> str:
     identifier = f"gs-profile-{escape(profile.slug)}"
     away = size is not None and not size.available
     about = f'<p class="gs-about">{escape(profile.description)}</p>' if profile.description else ""
     mark = f'<span class="gs-mark">{_NOT_NOW.html()}</span>' if away else ""
     price = (
-        f'<span class="gs-price"><strong>{escape(price_text(size.price_micros, size.currency))}'
+        f'<span class="gs-price"><strong>{escape(_price(size, wallet))}'
         f"</strong> / {say(_('hour')).html()}</span>"
         if size
         else ""
@@ -87,12 +104,18 @@ def _card(profile: Profile, size: SizeCard | None, checked: bool, picked: Mappin
         f'<input type="radio" name="profile" id="{identifier}" value="{escape(profile.slug)}"'
         f" required{' checked' if checked else ''}>"
         f'<span class="gs-name">{escape(profile.display_name)}</span>{price}</span>'
-        f"{mark}{about}{_facts(size)}</label>"
+        f"{mark}{about}{_facts(size, wallet)}</label>"
         f"{''.join(_option(profile, option, picked) for option in profile.options)}</div>"
     )
 
 
-def _facts(size: SizeCard | None) -> str:
+def _price(size: SizeCard, wallet: Wallet | None) -> str:
+    """What the student pays an hour; what the cloud takes where the course has no price of its own."""
+    own = wallet.price_of(size.size) if wallet else None
+    return own or price_text(size.price_micros, size.currency)
+
+
+def _facts(size: SizeCard | None, wallet: Wallet | None) -> str:
     if size is None:
         return ""
     rows: list[tuple[Sentence, Sentence]] = [(say(_("GPU")), _gpu(size))]
@@ -100,6 +123,10 @@ def _facts(size: SizeCard | None) -> str:
     rows.append((say(_("Memory")), say(_("{gib} GiB"), gib=_gib(size.memory_mib))))
     if size.usual_start_seconds:
         rows.append((say(_("Usual start")), _duration(size.usual_start_seconds)))
+    own = wallet.sizes.get(size.size) if wallet and wallet.shown else None
+    left = wallets.lasts(own.runs_for_seconds) if own else None
+    if left:
+        rows.append((say(_("Your credit lasts")), left))
     cells = "".join(
         f"<div><dt>{name.html()}</dt><dd>{value.html()}</dd></div>" for name, value in rows
     )

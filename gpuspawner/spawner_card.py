@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from gpuspawner import wallets
 from gpuspawner.language import Sentence, _, say
 from gpuspawner.model import Desired, Stage
 from gpuspawner.views import ClaimView, SizeCard
+from gpuspawner.wallets import Wallet
 
 _STATES = {
     "unknown": say(_("Not known yet")),
@@ -21,6 +23,7 @@ _STATES = {
 
 
 _EMPTY = Markup()
+_ON = frozenset({"starting", "running"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +35,29 @@ class ServerCard:
     machine: str = ""
     price: str = ""
     because: Markup = _EMPTY
+    balance: Markup = _EMPTY
+    lasts: Markup = _EMPTY
+    cost: Markup = _EMPTY
+    warning: Markup = _EMPTY
 
 
-def server_card(view: ClaimView | None, sizes: Mapping[str, SizeCard], known: bool) -> ServerCard:
-    """The card for `view`; `known` is whether the controller has been heard and sees the cloud."""
+def server_card(
+    view: ClaimView | None,
+    sizes: Mapping[str, SizeCard],
+    known: bool,
+    wallet: Wallet | None = None,
+    claim: str = "",
+) -> ServerCard:
+    """The card for `view`; `known` is whether the controller has been heard and sees the cloud.
+
+    `wallet` is the user's credit, None when it is not known: then the card says so.
+    """
     state = _state(view, known)
     label = show(_STATES[state])
+    money = _money(wallet, claim, state)
     if view is None:
-        return ServerCard(state, label)
+        return ServerCard(state, label, **money)
+    credit = view.credit
     card = sizes.get(view.size or view.specification.sizes[0])
     return ServerCard(
         state,
@@ -47,7 +65,23 @@ def server_card(view: ClaimView | None, sizes: Mapping[str, SizeCard], known: bo
         view.specification.display_name,
         price_text(card.price_micros, card.currency) if card else "",
         show(view.because) if view.because and state in {"off", "stopping"} else _EMPTY,
+        **money,
+        warning=show(credit.sentence) if credit and credit.sentence and state in _ON else _EMPTY,
     )
+
+
+def _money(wallet: Wallet | None, claim: str, state: str) -> dict[str, Markup]:
+    if wallet is None:
+        return {"balance": show(wallets.NOT_KNOWN)}
+    if not wallet.shown:
+        return {}
+    left = wallets.lasts(wallet.runs_for_seconds) if state in _ON else None
+    cost = wallets.cost(wallet, claim) if state in {"off", "stopping"} else None
+    return {
+        "balance": show(wallets.balance(wallet)),
+        "lasts": show(left) if left else _EMPTY,
+        "cost": show(cost) if cost else _EMPTY,
+    }
 
 
 def _state(view: ClaimView | None, known: bool) -> str:

@@ -263,7 +263,10 @@ class SpawnerTraits(Configurable):
         client = self.client
         heard = await client.wait_for("", lambda: client.mirror.ready, FORM_SECONDS)
         picked = self.user_options if isinstance(self.user_options, Mapping) else {}
-        return options_form.render(profiles, client.mirror.sizes, heard=heard, picked=picked)
+        wallet = await client.wallets.of(str(self.user.id), self.user.name)
+        return options_form.render(
+            profiles, client.mirror.sizes, heard=heard, picked=picked, wallet=wallet
+        )
 
     async def choose(self, options: Any) -> Specification:
         """Read the student's options, which may be any JSON.

@@ -32,7 +32,7 @@ STANDARD_LIBRARY_ONLY = {
     "gpuspawner/agent/",
     *(
         f"gpuspawner/{room}"
-        for room in ("policy/", "amounts.", "clock.", "errors.", "identity.", "language.", "model/", "names.", "views.")
+        for room in ("policy/", "amounts.", "clock.", "errors.", "identity.", "language.", "model/", "names.", "views.", "wallets.")
     ),
 }  # fmt: skip
 

@@ -116,6 +116,7 @@ class ApiHandler(RequestHandler):
         if isinstance(error, GpuspawnerError):
             self.set_status(status_of(error))
             code, reason, sentence = error.code, error.reason.value, error.public
+            self.services.refusals[code] += 1
         elif isinstance(error, HTTPError) or status_code < 500:
             code, reason, sentence = f"http-{status_code}", "options", _UNKNOWN
         else:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from gpuspawner.errors import ControllerUnavailable
 from gpuspawner.model import Desired, Power
+from gpuspawner.policy.money import seconds_of
 from gpuspawner.web.board import Board
+from gpuspawner.web.credit import metrics as credit_metrics
 from gpuspawner.web.handler import HubHandler
 
 
@@ -51,9 +55,14 @@ class BoardCollector(Collector):
 class MetricsHandler(HubHandler):
     """`metrics`: with the same token as the command line uses."""
 
-    def get(self) -> None:
-        """The exposition format."""
+    async def get(self) -> None:
+        """The exposition format. Without a database there is nothing of money in it, not a zero."""
         registry = CollectorRegistry()
         registry.register(BoardCollector(self.services.board))
+        services = self.services
+        with suppress(ControllerUnavailable):
+            now = seconds_of(services.clock.now())
+            money = await services.database.read(credit_metrics.read, now)
+            registry.register(credit_metrics.MoneyCollector(money, services.refusals))
         self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
         self.finish(generate_latest(registry))

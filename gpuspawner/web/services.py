@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 
 from gpuspawner.clock import Clock
 from gpuspawner.identity import Identity
@@ -29,6 +30,8 @@ class Services:
     agent: AgentRecord
     credit: CreditRecord
     members: Members
+    refusals: Counter[str] = field(default_factory=Counter)
+    """How often each refusal was answered since this process began, by its code."""
 
     @property
     def shown_to_students(self) -> bool:

@@ -1,0 +1,78 @@
+"""A week of a class on the emulated EC2: the ledger's cost book beside the cloud's own bill.
+
+Students come and go at random, calls are throttled, prices change, and the controller is killed in
+the middle of whatever it does, with all that it remembers. It is killed by cancelling it and making
+another one before the same database and cloud: requests and transactions that are under way go on
+by themselves, as they do when a process is killed. Time is turned and not waited for. The cloud's
+changes of state take no time here, so that both sides mean the same second (what `pending` adds is
+in tests/providers/test_aws_metering.py).
+
+Usage: python benchmarks/ledger_vs_bill.py [--students N] [--days N] [--seed N] [JSON-FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from _common import table, write
+
+from tests.faults.bill_week import Found, Week, units
+
+
+async def live(folder: Path, students: int, days: float, seed: int) -> Found:
+    """The class's days, to their end."""
+    week = Week(folder, students, seed)
+    try:
+        await week.begin()
+        await week.lives(days)
+        return await week.ends()
+    finally:
+        await week.close()
+
+
+def main() -> int:
+    """0 when the two agree."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--students", type=int, default=60)
+    parser.add_argument("--days", type=float, default=7.0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("file", nargs="?", help="where to write the JSON")
+    said = parser.parse_args()
+    logging.disable(logging.WARNING)
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        found = asyncio.run(live(Path(folder), said.students, said.days, said.seed))
+    seconds = time.perf_counter() - began
+    table(
+        ("what", "figure"),
+        [
+            *sorted(found.counts.items()),
+            ("the bill, USD", f"{units(found.bill):.6f}"),
+            ("the cost book, USD", f"{units(found.cost):.6f}"),
+            ("segments", found.segments),
+            ("largest difference, micros a segment", f"{found.worst:.3f}"),
+            ("open meters without a machine", found.orphan_meters),
+            ("machines without a meter", found.unmetered),
+            ("lowest balance of a student, USD", f"{units(found.lowest):.6f}"),
+            ("written off, USD", f"{units(found.written_off):.6f}"),
+            ("differences of the ledger with itself", len(found.unsound)),
+            ("seconds", f"{seconds:.0f}"),
+        ],
+    )
+    data = {**asdict(found), "students": said.students, "days": said.days, "seed": said.seed}
+    write("ledger_vs_bill", data | {"seconds": seconds}, packages=("boto3", "moto"))
+    bad = found.differences or found.orphan_meters or found.unmetered or found.lowest < 0
+    return int(bool(bad or found.unsound))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -83,7 +83,11 @@ class Controller:
         metering = MeteringPolicy(
             storage_payer=loaded.credit.storage_payer, max_overdraft=loaded.credit.max_overdraft
         )
-        self._meter = Meter(provider.name, database, seen, clock, metering)
+        self._stale = asyncio.Event()
+        self.credit = CreditKeeper(database, seen, clock, loaded.credit, self._stale.set)
+        self._meter = Meter(
+            provider.name, database, seen, clock, metering, charged=self.credit.wake
+        )
         self._reconciler = Reconciler(
             provider, database, hands, seen, clock, record,
             leads=leads, listed=self._meter.listed, priced=self._pricer.priced,
@@ -95,21 +99,11 @@ class Controller:
             RollCall(hub.servers, database, clock, record, loaded.identity.hub_id) if hub else None
         )
         self.services = Services(
-            database,
-            self.board,
-            self._beats,
-            provider,
-            loaded.identity,
-            clock,
-            record,
-            loaded.agent,
-            loaded.credit,
-            Members(hub, clock),
-        )
+            database, self.board, self._beats, provider, loaded.identity, clock, record,
+            loaded.agent, loaded.credit, Members(hub, clock),
+        )  # fmt: skip
         gap = min(record.fast_interval, timedelta(seconds=1))
         self._loop = Loop(self.tick, clock, gap=gap, pace=record.fast_interval)
-        self._stale = asyncio.Event()
-        self.credit = CreditKeeper(database, seen, clock, loaded.credit, self._stale.set)
         self._clock = clock
         database.on_change(self._stale.set)
         database.on_change(self._loop.wake, plans=True)

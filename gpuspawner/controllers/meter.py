@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
@@ -59,7 +59,10 @@ class _Listing:
 
 
 class Meter:
-    """Opens, reads and closes meters. `provider` is the cloud's name in the price books."""
+    """Opens, reads and closes meters. `provider` is the cloud's name in the price books.
+
+    `charged` is told when something has been written.
+    """
 
     def __init__(
         self,
@@ -68,9 +71,12 @@ class Meter:
         seen: Seen,
         clock: Clock,
         policy: MeteringPolicy | None = None,
+        *,
+        charged: Callable[[], None] = lambda: None,
     ) -> None:
         self._provider, self._database, self._seen = provider, database, seen
         self._clock, self._policy = clock, policy or MeteringPolicy()
+        self._charged = charged
         self._listing: _Listing | None = None
         self._woken = asyncio.Event()
         self._witness = Witness()
@@ -119,6 +125,7 @@ class Meter:
             with nothing_to_plan():
                 await self._write(changes, made, now)
             self._settled_at, self._followed_to = self._clock.monotonic(), now
+            self._charged()
         notes = {change.ref for change in changes if isinstance(change, Note)}
         refs = {meter.ref for meter in books.meters if meter.ref}
         self._noted = frozenset(notes | (refs & {*books.up}))

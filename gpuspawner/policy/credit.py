@@ -22,7 +22,7 @@ from gpuspawner.policy.credit_rules import CreditRules
 from gpuspawner.policy.money import Rate, hold_for, runs_for, stop_reserve
 
 CONFIRM = 5
-"""Seconds until a second look has to agree."""
+"""Seconds until a second look has to agree, if that is no longer than a tick."""
 
 _RESUME = 60
 """Whose credit lasts at least so many seconds pays again, after a grace."""
@@ -120,7 +120,7 @@ def decide(session: Session, books: Books, rules: CreditRules, before: Memory, n
     wallet = books.wallets.get(session.account, Wallet(0))
     in_grace = not session.by_student and wallet.grace_until is not None
     if in_grace and _could_pay(session, wallet, rules, now):
-        return Verdict(Act.RESUME, again_at=now + CONFIRM)
+        return Verdict(Act.RESUME, again_at=now + min(CONFIRM, rules.tick))
     found = [end for end in _ends(session, wallet, books, rules, now) if end is not None]
     if not found:
         return Verdict()
@@ -141,10 +141,16 @@ def decide(session: Session, books: Books, rules: CreditRules, before: Memory, n
     memory = Memory(warned, told, ending=True)
     if not before.ending:
         return Verdict(
-            Act.KEEP, deadline, reason, warned, told, again_at=now + CONFIRM, memory=memory
+            Act.KEEP,
+            deadline,
+            reason,
+            warned,
+            told,
+            again_at=now + min(CONFIRM, rules.tick),
+            memory=memory,
         )
     if reason is Reason.CREDIT and _may_have_grace(session, wallet, books, rules):
-        return Verdict(Act.GRACE, deadline, reason, again_at=now + CONFIRM)
+        return Verdict(Act.GRACE, deadline, reason, again_at=now + min(CONFIRM, rules.tick))
     stopped = sentences.credit_ended() if reason is Reason.CREDIT else sentences.limit_reached()
     return Verdict(Act.STOP, deadline, reason, warned, stopped, memory=memory)
 

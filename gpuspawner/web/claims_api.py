@@ -12,6 +12,7 @@ from gpuspawner.language import _, say
 from gpuspawner.model import Reason, Specification
 from gpuspawner.names import is_claim_name
 from gpuspawner.store import claims
+from gpuspawner.store.admission import Refused, Wish, start
 from gpuspawner.web.handler import HubHandler
 from gpuspawner.web.schemas import ClaimBody, StopBody
 
@@ -32,17 +33,14 @@ class ClaimHandler(HubHandler):
         body = self.parse(ClaimBody)
         specification = body.specification.specification()
         self._check(specification)
-        await self.services.database.run(
-            claims.put_running,
-            name,
-            body.owner.owner(),
-            specification,
-            body.environment,
-            body.command,
-            body.port,
+        wish = Wish(
+            name, body.owner.owner(), specification, body.environment, body.command, body.port,
             body.start_by,
-            self.services.clock.now(),
-        )
+        )  # fmt: skip
+        services = self.services
+        answer = await services.database.run(start, wish, services.terms(), services.clock.now())
+        if isinstance(answer, Refused):
+            raise answer.error
         await self.services.board.refresh()
         self._show(name)
 

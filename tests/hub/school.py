@@ -20,9 +20,11 @@ from gpuspawner.client import ControllerClient
 from gpuspawner.clock import SystemClock
 from gpuspawner.model import Power
 from gpuspawner.names import claim_name
+from gpuspawner.policy.money import seconds_of
 from gpuspawner.settings import AgentRecord, Credit
 from gpuspawner.settings.whole import Settings
 from gpuspawner.spawner import GPUSpawner
+from gpuspawner.store import allowance
 from gpuspawner.store.database import Database
 from gpuspawner.testing import FakeProvider
 from gpuspawner.testing.cloud import Delays
@@ -35,6 +37,7 @@ from tests.web import hub_auth
 BASE = "/class/"
 SERVICE = f"{BASE}services/gpuspawner/"
 CLOCK = SystemClock()
+FREE = Credit(enforce=False).record()
 QUICK = Delays(pending=0.2, stopping=0.2, deleting=0.2, home=0.1)
 PROFILES = [
     {"display_name": "One T4", "slug": "t4", "gpuspawner_override": {"sizes": ["small"]}},
@@ -63,6 +66,7 @@ class Agents:
         quiet: they register and beat, but do not report that the server is up.
         environments: what each machine was told to start its server with, by machine and generation.
         saved: the machines that reported `saved`, in order.
+        told: what heartbeats were answered, in order.
     """
 
     provider: Loopback
@@ -71,7 +75,7 @@ class Agents:
 
     def __post_init__(self):
         self.quiet = False
-        self.environments, self.saved, self.asleep = {}, [], {}
+        self.environments, self.saved, self.asleep, self.told = {}, [], {}, []
 
     async def run(self):
         """Every machine that is switched on gets an agent, until it is off."""
@@ -110,6 +114,7 @@ class Agents:
             if generation is not None:
                 beat = {"generation": generation}
                 _status, said = await self._ask("POST", "heartbeat", beat, token)
+                self.told.append(said)
                 if said.get("verdict") == "save_and_stop":
                     await self._report(token, generation, "saved")
                     self.saved.append(machine.id)
@@ -136,7 +141,7 @@ class Agents:
 class Running:
     """The controller's application, listening; it can be ended and begun again."""
 
-    def __init__(self, provider, ours, folder, port):
+    def __init__(self, provider, ours, folder, port, credit):
         self.provider, self.ours, self.folder, self.port = provider, ours, folder, port
         self.url = f"http://127.0.0.1:{port}"
         self.settings = Settings(
@@ -149,13 +154,14 @@ class Running:
             AgentRecord(0.1, 1800.0, 600.0),
             None,
             ours,
-            Credit(enforce=False).record(),
+            credit,
         )
 
     async def open(self, socket=None):
         url = f"sqlite:///{self.folder}/gpuspawner.sqlite"
         self.database = Database(url, self.ours.encryption_key)
         await asyncio.to_thread(self.database.migrate)
+        await self.database.run(allowance.set_up, self.settings.credit, seconds_of(CLOCK.now()))
         self.controller = Controller(self.settings, self.provider, self.database, CLOCK)
         self.server = http_server(application(self.controller.services, SERVICE))
         if socket:
@@ -231,13 +237,16 @@ class School(Stage):
 
 
 @contextlib.asynccontextmanager
-async def school(hub_app, tidy, server_url, folder, monkeypatch):
-    """A school that is open."""
+async def school(hub_app, tidy, server_url, folder, monkeypatch, *, credit=FREE, rate=None):
+    """A school that is open. `credit` is what it has, `rate` what every size costs, if not as listed."""
     ours = identity.load(folder / "secret")
     socket, port = bind_unused_port()
     provider = Loopback(CLOCK, ours.hub_id)
     provider.cloud.delays = QUICK
-    running = Running(provider, ours, folder, port)
+    if rate is not None:
+        listed = [replace(quote, rate=rate) for quote in provider.prices()]
+        provider.prices = lambda: listed
+    running = Running(provider, ours, folder, port, credit)
     agents = Agents(provider, ours, running.url)
     _as_a_service(monkeypatch, ours)
     await running.open(socket)  # first, since the hub waits for its services

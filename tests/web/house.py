@@ -12,7 +12,7 @@ from tornado.testing import bind_unused_port
 
 from gpuspawner.app import Controller
 from gpuspawner.hub_api import Hub
-from gpuspawner.settings import AgentRecord, Credit
+from gpuspawner.settings import AgentRecord, Credit, CreditRecord
 from gpuspawner.settings.whole import Settings
 from gpuspawner.web.application import application, http_server
 from tests.controllers.stage import IDENTITY, SMALL, Stage, name_of, record, staged
@@ -61,9 +61,11 @@ class House:
 
 
 @asynccontextmanager
-async def house(folder, cloud: Stage | None = None, hub: Hub | None = None):
+async def house(
+    folder, cloud: Stage | None = None, hub: Hub | None = None, *, credit: CreditRecord = CREDIT
+):
     async with staged(folder, cloud) as stage:
-        settings = Settings(record(), AGENT, None, IDENTITY, CREDIT)
+        settings = Settings(record(), AGENT, None, IDENTITY, credit)
         controller = Controller(settings, stage.provider, stage.database, stage.clock, hub=hub)
         socket, port = bind_unused_port()
         server = http_server(application(controller.services))

@@ -156,6 +156,21 @@ async def test_a_persons_token_does_not_open_what_is_the_hubs(there: House):
         assert (await there.ask("GET", path, token="teacher"))[0] == 403
 
 
+@pytest.mark.parametrize("who", ["alice", "stranger", "robot", "nobody", ""])
+async def test_only_an_admin_stops_everything(there: House, who):
+    await there.put("alice")
+    for method, body in (("POST", {"reason": "mischief"}), ("GET", None)):
+        assert (await there.ask(method, "stop-everything", body, token=who))[0] == 403
+    assert (await there.ask("GET", "stop-everything"))[1]["in_force"] is None
+
+
+@pytest.mark.parametrize("who", ["teacher", "assistant"])
+async def test_an_admin_stops_everything_and_the_log_knows_no_name(there: House, who):
+    await there.put("alice")
+    status, said = await there.ask("POST", "stop-everything", {"reason": "a leak"}, token=who)
+    assert (status, said["stopped"], said["in_force"]["actor"]) == (200, 1, "admin")
+
+
 async def test_a_browser_that_nobody_has_logged_in_is_sent_to_the_hub(there: House):
     async with there.session.get(there.url, allow_redirects=False) as answer:
         assert answer.status == 302

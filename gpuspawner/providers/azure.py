@@ -23,6 +23,7 @@ from gpuspawner.errors import (
     WrongState,
 )
 from gpuspawner.model import Finding, Home, Machine, Offering, Power, World
+from gpuspawner.policy.money import seconds_of
 from gpuspawner.policy.prices import Quote
 from gpuspawner.providers import azure_check, azure_offers, azure_requests, azure_world, catalog
 from gpuspawner.providers.azure_account import Account
@@ -30,6 +31,7 @@ from gpuspawner.providers.azure_calls import Calls, each
 from gpuspawner.providers.azure_disks import Disks
 from gpuspawner.providers.azure_errors import CAPACITY, code_of, failed
 from gpuspawner.providers.azure_look import Look, Seen
+from gpuspawner.providers.azure_prices import of as retail_prices
 from gpuspawner.providers.base import Expected, HomeRequest, MachineRequest, Quota
 from gpuspawner.settings.azure_record import AzureRecord
 
@@ -84,12 +86,11 @@ class AzureProvider:
 
     def prices(self) -> tuple[Quote, ...]:
         """The shipped lists of the configured regions."""
-        regions = self._record.regions
-        return tuple(one for region in regions for one in catalog.quotes(self.name, region))
+        return tuple(q for region in self._record.regions for q in catalog.quotes("azure", region))
 
     async def fetch_prices(self) -> tuple[Quote, ...]:
-        """Not yet: the list that is shipped and `c.Prices.cost` stand."""
-        raise ProviderUnavailable("Azure's retail price service is not asked yet")
+        """From the Retail Prices API: the configured sizes, in every region."""
+        return await retail_prices(self._record, seconds_of(self._clock.now()))
 
     async def quota(self, offering: Offering) -> Quota:
         """The narrower of the two that count: of the family, and of the region.

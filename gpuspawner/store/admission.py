@@ -67,7 +67,7 @@ class Refused:
     error: GpuspawnerError
 
 
-def start(c: Connection, wish: Wish, terms: Terms, now: datetime) -> Claim | Refused:
+def put_running(c: Connection, wish: Wish, terms: Terms, now: datetime) -> Claim | Refused:
     """Wish that a claim runs and set aside the credit for it, or say why not.
 
     Raises:

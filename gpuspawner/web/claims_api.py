@@ -12,7 +12,7 @@ from gpuspawner.language import _, say
 from gpuspawner.model import Reason, Specification
 from gpuspawner.names import is_claim_name
 from gpuspawner.store import claims
-from gpuspawner.store.admission import Refused, Wish, start
+from gpuspawner.store.admission import Refused, Wish, put_running
 from gpuspawner.web.handler import HubHandler
 from gpuspawner.web.schemas import ClaimBody, StopBody
 
@@ -38,7 +38,9 @@ class ClaimHandler(HubHandler):
             body.start_by,
         )  # fmt: skip
         services = self.services
-        answer = await services.database.run(start, wish, services.terms(), services.clock.now())
+        answer = await services.database.run(
+            put_running, wish, services.terms(), services.clock.now()
+        )
         if isinstance(answer, Refused):
             raise answer.error
         await self.services.board.refresh()

@@ -20,7 +20,7 @@ from gpuspawner.policy.money import Book, Component, Rate, hold_for, moment_of, 
 from gpuspawner.policy.payers import hold_ref
 from gpuspawner.settings import Credit, CreditRecord
 from gpuspawner.store import agents, allowance, brake, ledger
-from gpuspawner.store.admission import Refused, Terms, Wish, start
+from gpuspawner.store.admission import Refused, Terms, Wish, put_running
 from gpuspawner.store.ledger import AccountKind, Sku
 from gpuspawner.store.ledger.records import CONTROLLER
 from tests.controllers.stage import LARGE, SMALL, Stage, name_of, staged
@@ -90,7 +90,7 @@ class Classroom:
             8888, now + timedelta(seconds=600),
         )  # fmt: skip
         terms = Terms("fake", self.record.enforce, self.record.rules)
-        return await self.stage.database.run(start, wish, terms, now)
+        return await self.stage.database.run(put_running, wish, terms, now)
 
     async def works(self, user: str, micros: int, specification: Specification = SMALL) -> None:
         """A student who has so much, at work."""

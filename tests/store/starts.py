@@ -10,7 +10,7 @@ from gpuspawner.model import Claim, Owner, Specification
 from gpuspawner.policy.credit_rules import CreditRules
 from gpuspawner.policy.money import Book, Component, Rate, hold_for, seconds_of
 from gpuspawner.store import allowance, ledger
-from gpuspawner.store.admission import Refused, Terms, Wish, start
+from gpuspawner.store.admission import Refused, Terms, Wish, put_running
 from gpuspawner.store.ledger import AccountKind, Sku
 from tests.store.wishes import ALICE, NAME, SPECIFICATION, TOKEN, at
 
@@ -60,7 +60,7 @@ def begin(
     c: Connection, seconds: float = 0, *, on: Terms | None = None, **of: Any
 ) -> Claim | Refused:
     """The student presses start."""
-    return start(c, wish(seconds=seconds, **of), on or terms(), at(seconds))
+    return put_running(c, wish(seconds=seconds, **of), on or terms(), at(seconds))
 
 
 def account(c: Connection, owner: Owner = ALICE) -> int:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 from jupyter_server.extension.application import ExtensionApp
 from prometheus_client import REGISTRY
 from traitlets import Float, Unicode
 
+from labs_extension.benchmark.api import BenchmarkHandler, BenchmarksHandler, ResultsHandler
+from labs_extension.benchmark.results import results_folder
+from labs_extension.benchmark.runs import Runs
 from labs_extension.clock import SystemClock
 from labs_extension.gpu.api import GpuHandler
 from labs_extension.gpu.frameworks import Frameworks, ask_process
@@ -71,6 +77,7 @@ class LabsExtension(ExtensionApp):
         )
         ask = partial(ask_process, self.kernel_python, patience=self.framework_timeout)
         self.frameworks = Frameworks(ask, clock)
+        self.runs = Runs(self.kernel_python, results_folder(os.environ, Path.home()), clock)
         self._clock = clock
         self._collector = GpuCollector(self.sampler.snapshot)
         REGISTRY.register(self._collector)
@@ -79,10 +86,18 @@ class LabsExtension(ExtensionApp):
     def initialize_handlers(self) -> None:
         """The addresses below the server's base URL."""
         parts = {"sampler": self.sampler, "frameworks": self.frameworks, "clock": self._clock}
-        self.handlers.append(("gpuspawner/api/gpu", GpuHandler, parts))
+        runs = {"runs": self.runs}
+        self.handlers += [
+            ("gpuspawner/api/gpu", GpuHandler, parts),
+            ("gpuspawner/api/benchmarks", BenchmarksHandler, {**runs, "clock": self._clock}),
+            (r"gpuspawner/api/benchmarks/([0-9a-z-]{1,60})", BenchmarkHandler, runs),
+            ("gpuspawner/api/results", ResultsHandler, runs),
+        ]
 
     async def stop_extension(self) -> None:
-        """End what was begun. Takes a second at most, also when the driver hangs."""
-        REGISTRY.unregister(self._collector)
+        """End what was begun, also when the driver hangs."""
+        with suppress(KeyError):  # a server may stop us twice
+            REGISTRY.unregister(self._collector)
+        await self.runs.close()
         self.frameworks.close()
         await asyncio.get_running_loop().run_in_executor(None, self.sampler.stop)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bill_page import bill
 from fault_page import faults
 from idle_page import idle_cases, idle_limits
-from lab_page import lab_settings
+from lab_page import lab_benchmark, lab_peaks, lab_settings
 from traitlets import TraitType
 
 import gpuspawner.policy.money_errors
@@ -199,6 +199,8 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "idle_cases": idle_cases,
     "idle_limits": idle_limits,
     "plan": plan,
+    "lab_benchmark": lab_benchmark,
+    "lab_peaks": lab_peaks,
     "lab_settings": lab_settings,
     "settings": settings,
     "stages": stages,

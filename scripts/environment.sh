@@ -61,5 +61,9 @@ if ! "$venv/bin/python" -m pip install --quiet --editable ".[$extras]"; then
   echo "Installing failed: see pip's message above, check the connection to the Internet, and run it again." >&2
   exit 1
 fi
+# An editable installation leaves out what belongs outside of the packages; the demo's machines see
+# this environment, and their Jupyter servers are to find the extension.
+install -D -m 644 -t "$venv/etc/jupyter/jupyter_server_config.d" \
+  jupyter-config/server-config/labs_extension.json
 rm -f "$venv"/.stamp-"$wanted"-*
 touch "$venv/.stamp-$wanted-$key"

@@ -15,7 +15,7 @@ _SENTENCES = {
         "This machine has no GPU. Everything works, only slower. To have a GPU, stop your server and start it again with a machine that has one."
     ),
     Status.NO_DRIVER: _(
-        "This machine has a GPU, but its driver is not running. Stop your server and start it again; if this stays, tell your administrator that the image lacks the driver."
+        "The driver of a GPU is not running here. If you picked a machine without a GPU, all is well. If you picked one with a GPU, stop your server and start it again; if this stays, tell your administrator that the image lacks the driver."
     ),
     Status.DRIVER_MISMATCH: _(
         "The GPU's driver was updated while the machine ran, and its two halves no longer fit. Stop your server and start it again."

@@ -223,7 +223,10 @@ def _demo(commands: Commands[argparse.ArgumentParser]) -> None:
         description=_run_demo.__doc__,
     )
     command.add_argument(
-        "--cloud", choices=["ec2"], default="ec2", help="which cloud to emulate (default: ec2)"
+        "--cloud",
+        choices=["ec2", "azure"],
+        default="ec2",
+        help="which cloud to emulate (default: ec2)",
     )
     command.set_defaults(run=_run_demo)
 

@@ -25,7 +25,8 @@ from gpuspawner import proxy, settings
 from gpuspawner.errors import ConfigurationError
 
 CONFIG = Path(__file__).parent.parent / "hub_config" / "demo" / "jupyterhub_config.py"
-_HUB, _EMULATOR = 8000, 8020
+_HUB = 8000
+_EMULATORS = {"ec2": 8020, "azure": 8030}
 _WAIT_SECONDS = 90.0
 _PR_SET_PDEATHSIG = 1
 
@@ -35,9 +36,10 @@ class Ports:
     """The demo's ports; `DEMO_PORT_BASE=9000` moves them all by 1000."""
 
     offset: int
+    cloud: str = "ec2"
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Ports:
+    def from_environment(cls, environment: Mapping[str, str], cloud: str = "ec2") -> Ports:
         """As `DEMO_PORT_BASE` says.
 
         Raises:
@@ -48,7 +50,7 @@ class Ports:
             raise ConfigurationError(
                 f"DEMO_PORT_BASE must be a port from 1024 to 65000, not {text!r}"
             )
-        return cls(int(text) - _HUB)
+        return cls(int(text) - _HUB, cloud)
 
     @property
     def hub_url(self) -> str:
@@ -57,8 +59,8 @@ class Ports:
 
     @property
     def emulator(self) -> int:
-        """The emulated EC2."""
-        return _EMULATOR + self.offset
+        """The emulated cloud."""
+        return _EMULATORS[self.cloud] + self.offset
 
     @property
     def network(self) -> str:
@@ -67,7 +69,7 @@ class Ports:
 
     @property
     def emulator_url(self) -> str:
-        """The emulated EC2's endpoint."""
+        """The emulated cloud, where it is asked about itself; Azure's own calls go by TLS."""
         return f"http://127.0.0.1:{self.emulator}"
 
 
@@ -81,11 +83,10 @@ def main(cloud: str) -> int:
         raise ConfigurationError(
             "the demo runs from a checkout of the project: run 'make demo' there"
         )
-    del cloud  # the emulated EC2 is the only one yet; argparse refuses others
     folder = state_folder(os.environ)
     folder.mkdir(parents=True, exist_ok=True)
     _forget_the_last_cloud(folder)
-    ports = Ports.from_environment(os.environ)
+    ports = Ports.from_environment(os.environ, cloud)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: stopping.set())
@@ -99,7 +100,7 @@ def main(cloud: str) -> int:
         seed = _when_up(f"{ports.emulator_url}/_emulator/seed", children, stopping, folder)
         if seed is None:
             return _ended(children, folder, stopping)
-        environment |= {"DEMO_IMAGE": seed["image"]}
+        environment |= {"DEMO_IMAGE": seed["image"], "DEMO_SEED": json.dumps(seed)}
         children.append(_start(_hub_command(), folder / "hub.log", environment, cwd=folder))
         if (
             _when_up(f"{ports.hub_url}/services/gpuspawner/health", children, stopping, folder)
@@ -120,7 +121,8 @@ def state_folder(environment: Mapping[str, str]) -> Path:
 
 def _forget_the_last_cloud(folder: Path) -> None:
     """The emulated cloud begins empty; a controller that remembered its machines would miss them."""
-    shutil.rmtree(folder / "ec2", ignore_errors=True)
+    for name in ("ec2", "arm"):
+        shutil.rmtree(folder / name, ignore_errors=True)
     for path in folder.glob("gpuspawner.sqlite*"):
         path.unlink()
 
@@ -129,7 +131,7 @@ def _environment(folder: Path, ports: Ports) -> dict[str, str]:
     kept = {
         key: value
         for key, value in os.environ.items()
-        if not key.startswith(("AWS_", "JUPYTERHUB_"))
+        if not key.startswith(("AWS_", "AZURE_", "JUPYTERHUB_"))
     }
     return kept | {
         "DEMO_DIR": str(folder),
@@ -139,15 +141,19 @@ def _environment(folder: Path, ports: Ports) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": "demo",
         "AWS_SECRET_ACCESS_KEY": "demo",
         "AWS_EC2_METADATA_DISABLED": "true",
+        # The emulated host's metadata service, where a managed identity gets its token.
+        "AZURE_POD_IDENTITY_AUTHORITY_HOST": ports.emulator_url,
+        "DEMO_CLOUD": ports.cloud,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', os.defpath)}",
         "PYTHONUNBUFFERED": "1",
     }
 
 
 def _emulator_command(ports: Ports, folder: Path) -> list[str]:
+    name = "arm" if ports.cloud == "azure" else "ec2"
     return [
-        sys.executable, "-m", "gpuspawner.cli", "emulator", "ec2",
-        "--port", str(ports.emulator), "--state", str(folder / "ec2"), "--network", ports.network,
+        sys.executable, "-m", "gpuspawner.cli", "emulator", name,
+        "--port", str(ports.emulator), "--state", str(folder / name), "--network", ports.network,
     ]  # fmt: skip
 
 
@@ -199,12 +205,14 @@ def _welcome(ports: Ports, seed: Mapping[str, Any], folder: Path) -> None:
     print(f"\n  gpuspawner is running at  {ports.hub_url}\n")
     print("  Log in as student1 … student30, or teacher (admin); the password is demo.\n")
     print("  Machines, in pretend money:")
-    offered = settings.load(CONFIG).AWS.sizes
+    os.environ["DEMO_SEED"] = json.dumps(seed)  # for the configuration, which is read here too
+    config = settings.load(CONFIG)
+    offered = config.Azure.sizes if ports.cloud == "azure" else config.AWS.sizes
     for size in seed["sizes"]:
         if size["type"] not in offered:
             continue
         print(
-            f"    {size['type']:<14} {size['gpu']:<12} {size['price_per_hour']:>7.3f} USD an hour"
+            f"    {size['type']:<24} {size['gpu']:<12} {size['price_per_hour']:>7.3f} USD an hour"
         )
     print(f"\n  {seed['separation']}")
     print("  The emulated cloud begins empty: machines and files of an earlier run are gone.")

@@ -116,13 +116,13 @@ class Lifecycle:
         disk.reserved = vm.power in (None, "deallocated")
         if vm.power == "running":
             folder = self.folder(disk)
-            self._submit(vm, lambda: self._world.host.attach(vm.name, disk.name, folder))
+            self._submit(vm, lambda: self._world.host.attach(vm.name, f"lun{lun}", folder))
 
     def detach(self, vm: Vm, lun: int) -> None:
         """A data disk is nobody's."""
         disk = vm.disks.pop(lun)
         if vm.power == "running":
-            self._submit(vm, lambda: self._world.host.detach(vm.name, disk.name))
+            self._submit(vm, lambda: self._world.host.detach(vm.name, f"lun{lun}"))
         _free(disk)
 
     def delete(self, vm: Vm) -> Operation:
@@ -237,7 +237,7 @@ class Lifecycle:
             world.bill.machine_runs(vm.name, vm.size.name, at)
         vm.power = "running"
         world.tell(vm, "running", at)
-        volumes = {disk.name: self.folder(disk) for disk in vm.disks.values()}
+        volumes = {f"lun{lun}": self.folder(disk) for lun, disk in vm.disks.items()}
         for disk in (vm.os_disk, *vm.disks.values()):
             disk.reserved = False
         world.faults.behaviours.booting(vm.name, vm.tags.get(CLAIM_TAG, ""))

@@ -124,7 +124,13 @@ def make(root: Path, blueprint: Blueprint) -> None:
 
 def make_plain(root: Path) -> None:
     """What the kernel would show in a machine with namespaces of its own: devices and boot id."""
-    for name in ("dev/disk/by-id", "dev/ebs", "proc/sys/kernel/random", "run"):
+    for name in (
+        "dev/disk/by-id",
+        "dev/disk/azure/scsi1",
+        "dev/ebs",
+        "proc/sys/kernel/random",
+        "run",
+    ):
         (root / name).mkdir(parents=True, exist_ok=True)
     boot_id = (root / STATE / "boot_id").read_text(encoding="ascii")
     put(root / "proc/sys/kernel/random/boot_id", boot_id)

@@ -10,7 +10,7 @@ from gpuspawner.emulator.machine_disk import POWER, STATE
 from gpuspawner.emulator.machine_image import TOOLS
 
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-BY_ID = "dev/disk/by-id"
+BY_ID, BY_LUN = "dev/disk/by-id", "dev/disk/azure/scsi1"
 VOLUMES = "dev/ebs"
 _QUIET = kernel.MS_NOSUID | kernel.MS_NODEV
 
@@ -42,8 +42,8 @@ def _mount_devices(dev: Path, owner: int) -> None:
         (dev / name).symlink_to(f"/proc/self/fd/{number}")
     (dev / "fd").symlink_to("/proc/self/fd")
     (dev / "ptmx").symlink_to("pts/ptmx")
-    for name in ("pts", "shm", "disk", "disk/by-id", "ebs"):
-        (dev / name).mkdir()
+    for name in ("pts", "shm", "disk/by-id", "disk/azure/scsi1", "ebs"):
+        (dev / name).mkdir(parents=True)
     kernel.mount("tmpfs", dev / "ebs", "tmpfs", _QUIET, f"mode=700,{_of(owner)}")
     # Shared, so that a disk attached later appears in the machine, which has a copy of this mount.
     kernel.mount("none", dev / "ebs", flags=kernel.MS_SHARED)
@@ -81,16 +81,16 @@ def _cover_power_commands() -> None:
 
 
 def attach(disk: Path, volume: str, folder: Path) -> None:
-    """Show the EBS volume in `folder` to the machine as a disk, running or not yet."""
+    """Show the volume in `folder` to the machine as a disk, running or not yet."""
     place = disk / VOLUMES / volume
     place.mkdir(exist_ok=True)
     kernel.bind(folder, place, writable=True, extra=_QUIET)
-    (disk / BY_ID / device_name(volume)).symlink_to(f"/{VOLUMES}/{volume}/device")
+    (disk / device_path(volume)).symlink_to(f"/{VOLUMES}/{volume}/device")
 
 
 def detach(disk: Path, volume: str) -> None:
     """Take the volume away; what still has it mounted keeps it until it lets go."""
-    (disk / BY_ID / device_name(volume)).unlink(missing_ok=True)
+    (disk / device_path(volume)).unlink(missing_ok=True)
     kernel.unmount(disk / VOLUMES / volume)
 
 
@@ -99,14 +99,14 @@ def attach_plain(disk: Path, volume: str, folder: Path) -> None:
     place = disk / VOLUMES / volume
     place.unlink(missing_ok=True)
     place.symlink_to(folder)
-    device = disk / BY_ID / device_name(volume)
+    device = disk / device_path(volume)
     device.unlink(missing_ok=True)
     device.symlink_to(place / "device")
 
 
 def detach_plain(disk: Path, volume: str) -> None:
     """The same without namespaces."""
-    (disk / BY_ID / device_name(volume)).unlink(missing_ok=True)
+    (disk / device_path(volume)).unlink(missing_ok=True)
     (disk / VOLUMES / volume).unlink(missing_ok=True)
 
 
@@ -114,6 +114,8 @@ def _of(owner: int) -> str:
     return f"uid={owner},gid={owner}"
 
 
-def device_name(volume: str) -> str:
-    """The name that udev gives an EBS volume on a Nitro machine: its id without the dash."""
-    return f"nvme-Amazon_Elastic_Block_Store_{volume.replace('-', '', 1)}"
+def device_path(volume: str) -> str:
+    """Where udev links a disk: on Azure `lun0` by its number, an EBS volume by its id without the dash."""
+    if volume.startswith("lun"):
+        return f"{BY_LUN}/{volume}"
+    return f"{BY_ID}/nvme-Amazon_Elastic_Block_Store_{volume.replace('-', '', 1)}"

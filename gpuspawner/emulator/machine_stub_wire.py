@@ -16,6 +16,7 @@ import aiohttp
 
 TIMEOUT_SECONDS = 10.0
 DEVICE = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_"
+BY_LUN = "/dev/disk/azure/scsi1/"
 
 
 class Unreachable(Exception):
@@ -150,5 +151,7 @@ class Line:
 
 
 def _volume(device: str) -> str:
-    """The EBS volume behind a device: udev names it after the volume's id, without the dash."""
+    """The volume behind a device: udev links it by its number on Azure, else by its EBS id."""
+    if device.startswith(BY_LUN):
+        return device.removeprefix(BY_LUN)
     return device.removeprefix(DEVICE).replace("vol", "vol-", 1)

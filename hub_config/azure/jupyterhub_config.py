@@ -141,8 +141,6 @@ c.Prices.cost = {
     "Standard_NC24ads_A100_v4": 3.68,
     "StandardSSD_LRS": 0.08,
 }
-# Azure's own price service is not asked yet, so the prices above stand.
-c.Prices.refresh_interval = 0
 # On everything that is made, for the bill; readable by whoever may read the group.
 c.Azure.tags = {"course": "COURSE-101"}
 # Who may log in to the machines to look for a fault; without it, nobody.

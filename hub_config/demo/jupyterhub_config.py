@@ -1,4 +1,4 @@
-"""The demo's hub: an emulated EC2 on this computer, pretend users, pretend money.
+"""The demo's hub: an emulated EC2 or Azure on this computer, pretend users, pretend money.
 
 `make demo` runs it. Do not copy it: `hub_config/aws/jupyterhub_config.py` is for a real class.
 """
@@ -14,6 +14,7 @@ c = get_config()
 folder = Path(os.environ.get("DEMO_DIR") or ".demo").absolute()
 base = int(os.environ.get("DEMO_PORT_BASE") or "8000")
 public_url = f"http://127.0.0.1:{base}/"
+on_azure = os.environ.get("DEMO_CLOUD") == "azure"
 
 gpuspawner.configure(
     c,
@@ -54,13 +55,17 @@ if token := os.environ.get("DEMO_ADMIN_TOKEN"):
     )
 
 # The machines to pick from.
+T4 = ["Standard_NC4as_T4_v3", "Standard_NV6ads_A10_v5"] if on_azure else ["g4dn.xlarge", "g6.xlarge"]
+LARGE_T4 = ["Standard_NC8as_T4_v3"] if on_azure else ["g4dn.2xlarge"]
+FASTER = ["Standard_NC24ads_A100_v4"] if on_azure else ["g5.xlarge"]
+STAFF = ["Standard_NC40ads_H100_v5"] if on_azure else ["g6e.xlarge"]
 c.GPUSpawner.profile_list = [
     {
         "display_name": "One T4",
         "slug": "t4",
         "description": "For the course: enough for every notebook.",
         "default": True,
-        "gpuspawner_override": {"sizes": ["g4dn.xlarge", "g6.xlarge"], "home_gib": 10},
+        "gpuspawner_override": {"sizes": T4, "home_gib": 10},
         "profile_options": {
             "host": {
                 "display_name": "Processor and memory",
@@ -68,34 +73,50 @@ c.GPUSpawner.profile_list = [
                     "small": {"display_name": "4 vCPU, 16 GiB", "default": True},
                     "large": {
                         "display_name": "8 vCPU, 32 GiB",
-                        "gpuspawner_override": {"sizes": ["g4dn.2xlarge"]},
+                        "gpuspawner_override": {"sizes": LARGE_T4},
                     },
                 },
             }
         },
     },
     {
-        "display_name": "One A10G",
+        "display_name": "One A100" if on_azure else "One A10G",
         "slug": "a10g",
         "description": "About twice as fast; for your project.",
-        "gpuspawner_override": {"sizes": ["g5.xlarge"], "home_gib": 10},
+        "gpuspawner_override": {"sizes": FASTER, "home_gib": 10},
     },
     {
-        "display_name": "One L40S",
+        "display_name": "One H100" if on_azure else "One L40S",
         "slug": "l40s",
         "description": "For staff.",
         "groups": ["staff"],
-        "gpuspawner_override": {"sizes": ["g6e.xlarge"], "home_gib": 10},
+        "gpuspawner_override": {"sizes": STAFF, "home_gib": 10},
     },
 ]
 c.GPUSpawner.start_timeout = 300
 
-# The cloud: the emulated EC2, with its own image and network.
-c.AWS.region = "us-east-1"
-c.AWS.endpoint_url = f"http://127.0.0.1:{base + 20}"
-c.AWS.image = os.environ.get("DEMO_IMAGE", "gpuspawner-lab")
-c.AWS.security_groups = ["gpuspawner-machines"]
-c.AWS.sizes = ["g4dn.xlarge", "g6.xlarge", "g5.xlarge", "g4dn.2xlarge", "g6e.xlarge"]
+# The cloud: the emulated one, with its own image and network.
+if on_azure:
+    seed = json.loads(os.environ["DEMO_SEED"]) if "DEMO_SEED" in os.environ else None
+    c.Controller.provider = "azure"
+    c.Azure.endpoint_url = f"https://127.0.0.1:{base + 30}"
+    c.Azure.ca_file = str(folder / "arm" / "ca.pem")
+    c.Azure.sizes = [*T4, *LARGE_T4, *FASTER, *STAFF]
+    if seed:
+        c.Azure.subscription, c.Azure.resource_group = seed["subscription"], seed["group"]
+        c.Azure.image = seed["image"]
+        c.Azure.subnets = {"eastus": seed["subnets"]["eastus"]}
+        c.Prices.cost = {
+            **{size["type"]: size["price_per_hour"] for size in seed["sizes"]},
+            "StandardSSD_LRS": 0.075,
+        }
+    c.Prices.refresh_interval = 0
+else:
+    c.AWS.region = "us-east-1"
+    c.AWS.endpoint_url = f"http://127.0.0.1:{base + 20}"
+    c.AWS.image = os.environ.get("DEMO_IMAGE", "gpuspawner-lab")
+    c.AWS.security_groups = ["gpuspawner-machines"]
+    c.AWS.sizes = ["g4dn.xlarge", "g6.xlarge", "g5.xlarge", "g4dn.2xlarge", "g6e.xlarge"]
 
 # Pretend money: a class of thirty, and a few hours of the smallest machine for each.
 c.Credit.course_credit = 200.0

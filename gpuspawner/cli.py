@@ -45,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     _controller(commands)
     _doctor(commands)
     _status(commands)
+    _simulate(commands)
     _homes(commands)
     cli_credit.add(commands, _config)
     _stop_everything(commands)
@@ -148,6 +149,33 @@ def _run_status(parsed: argparse.Namespace) -> int:
     from gpuspawner import console  # noqa: PLC0415
 
     return console.status(parsed.config, as_json=parsed.json)
+
+
+def _simulate(commands: Commands[argparse.ArgumentParser]) -> None:
+    from gpuspawner.simulation import command as simulation  # noqa: PLC0415
+
+    command = commands.add_parser(
+        "simulate",
+        help="play a term in software: the bill, whom the rules hit, and whether a budget lasts",
+        description=_run_simulate.__doc__,
+    )
+    simulation.add_options(command)
+    command.set_defaults(run=_run_simulate)
+
+
+def _run_simulate(parsed: argparse.Namespace) -> int:
+    """Play a class's term in software, with the rule that stops idle machines and beside others."""
+    from gpuspawner.simulation import command as simulation  # noqa: PLC0415
+
+    try:
+        told = simulation.run(parsed, parsed.language or terminal_language(os.environ))
+    except ValueError as error:
+        print(f"gpuspawner: {error}", file=sys.stderr)
+        return 2
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    print(told, end="")
+    return 0
 
 
 def _homes(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -88,13 +88,12 @@ CASES = (
     ),
     Case(
         "The GPU has worked since 60 without end, and nobody asked for it.",
-        720, Reason.LONGEST_SESSION, {"human": active(60), "gpu": active(720), **_GONE}, looked=0,
+        793, Reason.UNATTENDED, {"human": active(60), "gpu": active(2000), **_GONE},
     ),
     Case(
         "The same, and “Go on until my work is done” was pressed at 60.",
-        780, Reason.LONGEST_SESSION,
-        {"human": active(60), "gpu": active(1000), "lease_until": at(780), **_GONE},
-        looked=0,
+        1300, Reason.WORK_DONE,
+        {"human": active(60), "gpu": active(2000), "lease_until": at(1300), **_GONE},
     ),
     Case(
         "The processor has worked since 60 without end: an endless loop, perhaps.",
@@ -129,7 +128,15 @@ CASES = (
         120, Reason.IDLE, {"human": active(85), "extended_until": at(120), **_GONE},
     ),
     Case(
-        "Somebody works in it all the time.",
+        "Somebody works in it all day and leaves a training at 700 that ends at 1000.",
+        1013, Reason.WORK_DONE, {"human": active(700), "gpu": active(1000), **_GONE},
+    ),
+    Case(
+        "The machine says without end that somebody is there and that the GPU works.",
+        1440, Reason.LONGEST_SESSION, {"human": active(2000), "gpu": active(2000)}, looked=0,
+    ),
+    Case(
+        "Somebody works in it all the time, and nothing computes.",
         720, Reason.LONGEST_SESSION, {"human": active(719)}, looked=0,
     ),
 )  # fmt: skip

@@ -88,14 +88,20 @@ def decide(policy: Policy, session: Session, now: datetime) -> Verdict:
     if session.up_at is None:
         # A start has a time limit of its own.
         return Verdict(Kind.KEEP, Mode.STARTING, words.starting(), now + LOOK_AGAIN)
-    hold = max(_holds(policy, session, session.up_at), key=lambda one: one.until)
+    person = _person(policy, session)
+    work = _work(policy, session, person or session.up_at)
     lease = _lease(policy, session)
+    holds = [*_holds(policy, session, session.up_at, person, work), *work, *lease]
+    hold = max(holds, key=lambda one: one.until)
     idle = End(hold.until, hold.reason, hold.ended, hold.ahead, policy.idle.warning)
-    answers = [
-        _answer(end, hold, session, now)
-        for end in (idle, *hard_ends(policy.session, session, lease.until if lease else None))
-    ]
-    return _strongest(answers)
+    hard = hard_ends(
+        policy.session,
+        session,
+        working=max((one.until for one in work), default=None),
+        leased=max((one.until for one in lease), default=None),
+        soft=policy.idle.warning,
+    )
+    return _strongest([_answer(end, hold, session, now) for end in (idle, *hard)])
 
 
 def _answer(end: End, hold: Hold, session: Session, now: datetime) -> Verdict:
@@ -127,25 +133,27 @@ def _strongest(answers: list[Verdict]) -> Verdict:
     )
 
 
-def _holds(policy: Policy, session: Session, up_at: datetime) -> Iterator[Hold]:
-    """Everything that holds the session up."""
+def _holds(
+    policy: Policy, session: Session, up_at: datetime, person: datetime | None, work: list[Hold]
+) -> Iterator[Hold]:
+    """Everything that holds the session up beside work."""
     limits = policy.idle
     paid = session.started_at + max(limits.minimum, policy.paid_minimum)
     yield _hold(paid, Mode.ACTIVE, words.just_started(), Reason.IDLE, words.idle_short())
-    person = _known(session.human, limits.unknown)
-    if session.human.unknown_since is not None and session.hub_activity_at is not None:
-        person = _later(person, session.hub_activity_at)
     yield _no_show(policy, session, person, up_at)
-    work = _work(policy, session, person or up_at)
     yield _somebody(policy, session, person or up_at, work, up_at)
-    yield from work
-    lease = _lease(policy, session)
-    if lease is not None:
-        yield lease
     if session.extended_until is not None:
         yield _hold(
             session.extended_until, Mode.ACTIVE, words.more_time(), Reason.IDLE, words.idle_short()
         )
+
+
+def _person(policy: Policy, session: Session) -> datetime | None:
+    """When somebody last did something; the hub's opinion where that cannot be seen."""
+    person = _known(session.human, policy.idle.unknown)
+    if session.human.unknown_since is not None:
+        person = _later(person, session.hub_activity_at)
+    return person
 
 
 def _hold(until: datetime, mode: Mode, because: Sentence, reason: Reason, ended: Sentence) -> Hold:
@@ -203,12 +211,13 @@ def _work(policy: Policy, session: Session, person: datetime) -> list[Hold]:
             continue
         credited = min(active, wanted + cap)
         capped = credited < active
+        reason = Reason.UNATTENDED if capped else Reason.WORK_DONE
         found.append(
             _hold(
                 credited + limits.work_done,
                 Mode.UNKNOWN if signal.unknown_since is not None else Mode.WORKING,
                 words.unseen() if signal.unknown_since is not None else because,
-                Reason.UNATTENDED if capped else Reason.WORK_DONE,
+                reason,
                 words.unattended(cap) if capped else words.work_done(),
             )
         )
@@ -216,16 +225,16 @@ def _work(policy: Policy, session: Session, person: datetime) -> list[Hold]:
     return found
 
 
-def _lease(policy: Policy, session: Session) -> Hold | None:
-    """The student asked it to go on, and it works."""
+def _lease(policy: Policy, session: Session) -> list[Hold]:
+    """The student asked it to go on, and it works: one hold, or none."""
     if session.lease_until is None:
-        return None
+        return []
     limits = policy.idle
     worked = _later(_known(session.gpu, limits.unknown), _known(session.processor, limits.unknown))
     if worked is None:
-        return None
+        return []
     until = min(session.lease_until, worked + limits.lease_window)
-    return _hold(until, Mode.WORKING, words.lease(), Reason.WORK_DONE, words.work_done())
+    return [_hold(until, Mode.WORKING, words.lease(), Reason.WORK_DONE, words.work_done())]
 
 
 def _known(signal: Signal, patience: timedelta) -> datetime | None:

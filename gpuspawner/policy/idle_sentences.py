@@ -1,7 +1,11 @@
-"""What the rule about idle machines says to people: while one runs, in a warning, and afterwards."""
+"""What the rule about idle machines says to people: while one runs, in a warning, and afterwards.
+
+The rule is asked often and says the same few things, so each sentence is made once.
+"""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -22,36 +26,43 @@ def hours(length: timedelta) -> str:
 # While it runs.
 
 
+@functools.cache
 def starting() -> Sentence:
     """The server is not up yet."""
     return say(_("It is starting."))
 
 
+@functools.cache
 def held() -> Sentence:
     """An admin's hold."""
     return say(_("An administrator keeps it running."))
 
 
+@functools.cache
 def just_started() -> Sentence:
     """Within the least time of every start."""
     return say(_("It has just been started, and this time is paid for anyway."))
 
 
+@functools.cache
 def just_opened() -> Sentence:
     """Within the time that every session has to be opened."""
     return say(_("It has been up for a few minutes only."))
 
 
+@functools.cache
 def used(limit: int) -> Sentence:
     """Somebody was there; `limit` in minutes."""
     return say(_("It was used within the last {minutes} minutes."), minutes=limit)
 
 
+@functools.cache
 def no_show_yet() -> Sentence:
     """Nobody came yet."""
     return say(_("It waits for somebody to open it."))
 
 
+@functools.cache
 def unseen() -> Sentence:
     """Signals are lost."""
     return say(
@@ -61,26 +72,31 @@ def unseen() -> Sentence:
     )
 
 
+@functools.cache
 def gpu_works() -> Sentence:
     """The GPU computes."""
     return say(_("Its GPU is working, or was until a few minutes ago."))
 
 
+@functools.cache
 def processor_works() -> Sentence:
     """The processor computes."""
     return say(_("Its processor is working, or was until a few minutes ago."))
 
 
+@functools.cache
 def kernel_works() -> Sentence:
     """A kernel is busy and nothing else is."""
     return say(_("A cell is running, or was until a few minutes ago."))
 
 
+@functools.cache
 def lease() -> Sentence:
     """The student asked for it."""
     return say(_("You asked it to go on while it works."))
 
 
+@functools.cache
 def more_time() -> Sentence:
     """The student asked for it."""
     return say(_("You asked for more time."))
@@ -104,6 +120,7 @@ AHEAD: Mapping[Reason, Sentence] = {
 }  # fmt: skip
 
 
+@functools.cache
 def longest_ahead(limit: str) -> Sentence:
     """The longest session; `limit` in hours."""
     return say(
@@ -115,6 +132,7 @@ def longest_ahead(limit: str) -> Sentence:
     )
 
 
+@functools.cache
 def night_ahead() -> Sentence:
     """The nightly stop."""
     return say(_("All machines are stopped for the night. Save what you need."))
@@ -123,6 +141,7 @@ def night_ahead() -> Sentence:
 # Afterwards.
 
 
+@functools.cache
 def idle(limit: int) -> Sentence:
     """Nobody used it; `limit` in minutes."""
     return say(
@@ -134,6 +153,7 @@ def idle(limit: int) -> Sentence:
     )
 
 
+@functools.cache
 def idle_short() -> Sentence:
     """Nobody used it, and how long is not the point."""
     return say(
@@ -144,6 +164,7 @@ def idle_short() -> Sentence:
     )
 
 
+@functools.cache
 def no_show(limit: int) -> Sentence:
     """Nobody came; `limit` in minutes."""
     return say(
@@ -155,6 +176,7 @@ def no_show(limit: int) -> Sentence:
     )
 
 
+@functools.cache
 def work_done() -> Sentence:
     """The work had ended."""
     return say(
@@ -165,6 +187,7 @@ def work_done() -> Sentence:
     )
 
 
+@functools.cache
 def unattended(limit: timedelta) -> Sentence:
     """It worked on for too long."""
     if limit < timedelta(hours=2):
@@ -184,6 +207,7 @@ def unattended(limit: timedelta) -> Sentence:
     )
 
 
+@functools.cache
 def longest(limit: str) -> Sentence:
     """The longest session; `limit` in hours."""
     return say(
@@ -195,6 +219,7 @@ def longest(limit: str) -> Sentence:
     )
 
 
+@functools.cache
 def night() -> Sentence:
     """The nightly stop."""
     return say(
@@ -208,11 +233,13 @@ def night() -> Sentence:
 # The answer to a click.
 
 
+@functools.cache
 def extended(length: int) -> Sentence:
     """It goes on; `length` in minutes."""
     return say(_("It goes on for {minutes} more minutes."), minutes=length)
 
 
+@functools.cache
 def no_more_extensions(most: int) -> Sentence:
     """Enough for today."""
     return say(
@@ -224,11 +251,13 @@ def no_more_extensions(most: int) -> Sentence:
     )
 
 
+@functools.cache
 def leased(length: str) -> Sentence:
     """It goes on while it works; `length` in hours."""
     return say(_("It goes on while it works, for {hours} hours at most."), hours=length)
 
 
+@functools.cache
 def no_lease() -> Sentence:
     """An admin has switched it off."""
     return say(_("Your administrator does not allow machines to go on with nobody there."))

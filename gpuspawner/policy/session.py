@@ -22,6 +22,7 @@ class SessionLimits:
     """When a session ends in any case. `nightly` is the time on the clock of `zone`."""
 
     longest: timedelta = 12 * _HOUR
+    longest_with_work: timedelta = 24 * _HOUR
     nightly: time | None = None
     zone: tzinfo = timezone.utc
     warning: timedelta = 30 * _MINUTE
@@ -151,29 +152,41 @@ def _on(day: date, at: time, zone: tzinfo) -> datetime:
     return datetime.combine(day, at.replace(fold=0), zone).astimezone(timezone.utc)
 
 
-def hard_ends(limits: SessionLimits, session: Session, leased: datetime | None) -> tuple[End, ...]:
+def hard_ends(
+    limits: SessionLimits,
+    session: Session,
+    working: datetime | None = None,
+    leased: datetime | None = None,
+    soft: timedelta = 5 * _MINUTE,
+) -> tuple[End, ...]:
     """When the session ends whatever is done in it.
 
     Args:
         limits: the admin's.
         session: what is known of it.
+        working: until when work holds it, if so. It puts off the longest session, but no farther
+            than `longest_with_work`, for it is the machine that says so.
         leased: until when it goes on by the student's wish and with work, if so.
+        soft: how long before the end of work that has put it off is warned of. That end moves as
+            long as there is work, and must not be announced all the while.
 
     A lease and an extension put off the longest session; nothing puts off the night.
     """
-    longest = max(
-        one
-        for one in (session.started_at + limits.longest, leased, session.extended_until)
-        if one is not None
-    )
-    hours = words.hours(limits.longest)
+    ends_at = [session.started_at + limits.longest]
+    if working is not None:
+        ends_at.append(min(working, session.started_at + limits.longest_with_work))
+    ends_at += [one for one in (leased, session.extended_until) if one is not None]
+    longest = max(ends_at)
+    worked = longest > ends_at[0]
+    moves = worked and longest < session.started_at + limits.longest_with_work
+    hours = words.hours(limits.longest_with_work if worked else limits.longest)
     ends = [
         End(
             longest,
             Reason.LONGEST_SESSION,
             words.longest(hours),
             words.longest_ahead(hours),
-            limits.warning,
+            min(soft, limits.warning) if moves else limits.warning,
         )
     ]
     night = night_after(session.started_at, limits)

@@ -22,6 +22,13 @@ class Session(Configurable):
         "go on until the work is done is spared while it works.",
     ).tag(config=True)
 
+    longest_with_work = Float(
+        86400.0,
+        help="Seconds after which a session is saved and stopped although its GPU or processor still works. Default: "
+        "86400, 24 hours. Between `longest` and this, only what works goes on. Shorter kills trainings that were begun "
+        "late in a long day; longer lets a machine that lies about its work cost that much.",
+    ).tag(config=True)
+
     nightly_stop = Unicode(
         "",
         help="The time of day, such as 03:00, at which every machine is saved and stopped, in the "
@@ -63,6 +70,7 @@ class Session(Configurable):
         refuse(self.mistakes())
         return SessionLimits(
             longest=timedelta(seconds=self.longest),
+            longest_with_work=timedelta(seconds=self.longest_with_work),
             nightly=_time(self.nightly_stop),
             zone=zone,
             warning=timedelta(seconds=self.warning),
@@ -81,6 +89,9 @@ class Session(Configurable):
         if not self.longest > self.warning:
             message = _("{setting} must be longer than c.Session.warning, which is a part of it")
             found.append(_mistake("longest", message))
+        if not self.longest_with_work >= self.longest:
+            message = _("{setting} must not be shorter than c.Session.longest")
+            found.append(_mistake("longest_with_work", message))
         if self.nightly_stop and _time(self.nightly_stop) is None:
             message = _("{setting} must be a time of day such as 03:00; it is “{value}”")
             found.append(_mistake("nightly_stop", message, self.nightly_stop))

@@ -72,7 +72,13 @@ policies = st.builds(
             lengths,
         ),
     ),
-    st.builds(SessionLimits, longest=lengths, warning=lengths, nightly=st.none() | st.times()),
+    st.builds(
+        SessionLimits,
+        longest=lengths,
+        longest_with_work=lengths,
+        warning=lengths,
+        nightly=st.none() | st.times(),
+    ),
     lengths,
 )
 

@@ -19,7 +19,10 @@ from tests.policy import idle_worlds as worlds
 from tests.policy.idle_worlds import POLICY, at, closed, ends, session, signal
 
 STOPS = (Kind.SAVE_AND_STOP, Kind.STOP_NOW)
-STRENGTH = {Kind.KEEP: 0, Kind.WARN: 1, Kind.SAVE_AND_STOP: 2, Kind.STOP_NOW: 2}
+ENDS = (
+    Reason.IDLE, Reason.NO_SHOW, Reason.WORK_DONE, Reason.UNATTENDED, Reason.LONGEST_SESSION,
+    Reason.NIGHTLY_STOP,
+)  # fmt: skip
 JUST = timedelta(microseconds=1)
 MANY = settings(max_examples=2000 if os.environ.get("GPUSPAWNER_FAULTS") == "all" else 40)
 
@@ -275,13 +278,15 @@ class TestInAnyCase:
             warned=Warned(Reason.LONGEST_SESSION, one.started_at),
         )  # fmt: skip
         assume(busy.up_at is not None)
-        end = one.started_at + policy.session.longest
+        end = one.started_at + max(policy.session.longest, policy.session.longest_with_work)
         verdict = decide(policy, busy, max(now, end, one.started_at + policy.session.warning))
         assert verdict.kind in STOPS
 
 
 def _not_earlier(policy: Policy, less: Session, more: Session, now) -> None:
-    first, second = decide(policy, less, now), decide(policy, more, now)
-    assert STRENGTH[second.kind] <= STRENGTH[first.kind]
-    if first.at and second.at:
-        assert second.at >= first.at
+    told = Warned(Reason.IDLE, now - timedelta(days=9))
+    for warned in (None, *(replace(told, reason=reason) for reason in ENDS)):
+        first, second = (decide(policy, replace(one, warned=warned), now) for one in (less, more))
+        assert second.kind not in STOPS or first.kind in STOPS
+        if first.at and second.at:
+            assert second.at >= first.at

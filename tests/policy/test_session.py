@@ -20,7 +20,7 @@ from gpuspawner.policy.session import (
     leased,
     night_after,
 )
-from tests.policy.idle_worlds import at, ends, session, signal
+from tests.policy.idle_worlds import at, closed, ends, session, signal
 from tests.policy.worlds import NOON
 
 SEOUL, BERLIN, NEW_YORK = map(ZoneInfo, ("Asia/Seoul", "Europe/Berlin", "America/New_York"))
@@ -97,11 +97,15 @@ class TestTheNight:
 
 class TestTheLongestSession:
     def test_ends_it_although_somebody_works(self):
-        assert ends(session(human=719, gpu=signal(719))) == 720
+        assert ends(session(human=719, tab_open=True)) == 720
+
+    def test_spares_what_works_up_to_a_limit_of_its_own(self):
+        assert ends(session(human=719, gpu=signal(1000), **closed(719))) == 1013
+        assert ends(session(human=719, gpu=signal(2000))) == 1440
 
     def test_is_put_off_by_a_lease_while_it_works(self):
-        busy = session(human=60, gpu=signal(5000), lease_until=at(800))
-        assert ends(busy) == 800
+        busy = session(human=60, gpu=signal(5000), lease_until=at(1700))
+        assert ends(busy) == 1700
 
     def test_is_not_put_off_by_a_lease_when_the_work_is_done(self):
         busy = session(human=719, gpu=signal(300), lease_until=at(800))

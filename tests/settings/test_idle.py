@@ -78,6 +78,7 @@ def test_what_contradicts_itself_is_refused_by_name(values, named):
     ("values", "named"),
     [
         ({"longest": 1800.0}, "c.Session.longest"),
+        ({"longest": 86401.0}, "c.Session.longest_with_work"),
         ({"nightly_stop": "3 am"}, "c.Session.nightly_stop"),
         ({"nightly_stop": "24:00"}, "c.Session.nightly_stop"),
         ({"extensions_per_day": -1}, "c.Session.extensions_per_day"),

@@ -44,6 +44,7 @@ from gpuspawner.store.seen import Seen
 from gpuspawner.web.application import API, SERVICE_PREFIX, application, http_server, standby
 from gpuspawner.web.beats import Beats
 from gpuspawner.web.board import Board
+from gpuspawner.web.credit.live import Live
 from gpuspawner.web.credit.members import Members
 from gpuspawner.web.people import introduce
 from gpuspawner.web.services import Services
@@ -100,7 +101,7 @@ class Controller:
         )
         self.services = Services(
             database, self.board, self._beats, provider, loaded.identity, clock, record,
-            loaded.agent, loaded.credit, Members(hub, clock),
+            loaded.agent, loaded.credit, Members(hub, clock), Live(database, clock),
         )  # fmt: skip
         gap = min(record.fast_interval, timedelta(seconds=1))
         self._loop = Loop(self.tick, clock, gap=gap, pace=record.fast_interval)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from gpuspawner.clock import Clock
 from gpuspawner.identity import Identity
@@ -14,6 +15,9 @@ from gpuspawner.store.database import Database
 from gpuspawner.web.beats import Beats
 from gpuspawner.web.board import Board
 from gpuspawner.web.credit.members import Members
+
+if TYPE_CHECKING:
+    from gpuspawner.web.credit.live import Live
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Services:
     agent: AgentRecord
     credit: CreditRecord
     members: Members
+    live: Live
     refusals: Counter[str] = field(default_factory=Counter)
     """How often each refusal was answered since this process began, by its code."""
 

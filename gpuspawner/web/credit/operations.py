@@ -23,6 +23,7 @@ CREDIT = (
     Operation("/audit", "get", "What people did with credit, the last first.", "person", None, _ONE, bodies.AuditQuery, replies.Audit),
     Operation("/reversals", "post", "Take a grant, a use or a payment back, once.", "person", bodies.ReversalBody, _CHANGED, reply=replies.Made, keyed=True),
     Operation("/fund", "post", "Bring money into the pool; for admins.", "person", bodies.FundBody, (201, 409), reply=replies.Made, keyed=True),
+    Operation("/events", "get", "One's own balance as it changes; the pool as well for who teaches.", "person", media="text/event-stream"),
     Operation("/credit", "get", "What the hub's pages show of a user.", "hub", query=bodies.CreditQuery, reply=replies.HubCredit),
     Operation("/person", "get", "Everything that is known of a person.", "hub", None, _ONE, bodies.WhoQuery),
     Operation("/person", "delete", "Forget who a person is; every sum stays.", "hub", None, (200, 404, 409), bodies.WhoQuery),

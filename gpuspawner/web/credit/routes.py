@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpuspawner.web.credit import api, pages, people_api
+from gpuspawner.web.credit import api, live, pages, people_api
 
 PAGES: tuple[tuple[str, Any], ...] = (
     ("credit", pages.CreditPage),
@@ -24,6 +24,7 @@ API: tuple[tuple[str, Any], ...] = (
     ("audit", api.AuditHandler),
     ("reversals", api.ReversalsHandler),
     ("fund", api.FundHandler),
+    ("events", live.EventsHandler),
     ("credit", api.HubCreditHandler),
     ("person", people_api.PersonHandler),
 )

@@ -32,7 +32,7 @@ CALLERS = {"hub": IDENTITY.claims_token, "admin": "admin", "teacher": "teacher",
 async def test_no_request_is_answered_in_a_way_that_is_not_described(there: School):
     seen: Counter[str] = Counter()
     failures: list[str] = []
-    schema = schemathesis.openapi.from_dict(document())
+    schema = schemathesis.openapi.from_dict(document()).exclude(path="/events")  # it never ends
     base = f"{there.house.url}api/v1"
     await asyncio.to_thread(_try_all, schema, base, seen, failures)
     summary = f"{sum(seen.values())} requests: {json.dumps(dict(sorted(seen.items())))}"

@@ -26,7 +26,7 @@ from gpuspawner.model import (
     World,
 )
 from gpuspawner.names import claim_name
-from gpuspawner.providers import aws_world
+from gpuspawner.providers import tags
 from gpuspawner.store import schema
 from gpuspawner.store.database import Database, engine_of
 from gpuspawner.store.rows import values_of
@@ -152,11 +152,11 @@ def _instance(number: int) -> dict[str, Any]:
     launched = NOW - timedelta(hours=2)
     tags = {
         "Name": _name(number),
-        aws_world.HUB: HUB,
-        aws_world.CLAIM: _name(number),
-        aws_world.INTENT: f"00000000-0000-4000-8000-{number:012d}",
-        aws_world.OWNER: str(number),
-        aws_world.ROLE: aws_world.MACHINE,
+        tags.HUB: HUB,
+        tags.CLAIM: _name(number),
+        tags.INTENT: f"00000000-0000-4000-8000-{number:012d}",
+        tags.OWNER: str(number),
+        tags.ROLE: aws_world.MACHINE,
     }
     disks = ("/dev/sda1", f"vol-0d{number:015x}"), ("/dev/sdf", f"vol-0f{number:015x}")
     return {
@@ -181,12 +181,12 @@ def _instance(number: int) -> dict[str, Any]:
 
 
 def _volumes(number: int) -> Iterator[dict[str, Any]]:
-    for letter, role, gib in (("d", aws_world.OS_DISK, 60), ("f", aws_world.HOME, 20)):
+    for letter, role, gib in (("d", tags.OS_DISK, 60), ("f", aws_world.HOME, 20)):
         tags = {
-            aws_world.HUB: HUB,
-            aws_world.CLAIM: _name(number),
-            aws_world.OWNER: str(number),
-            aws_world.ROLE: role,
+            tags.HUB: HUB,
+            tags.CLAIM: _name(number),
+            tags.OWNER: str(number),
+            tags.ROLE: role,
         }
         yield {
             "VolumeId": f"vol-0{letter}{number:015x}",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpuspawner.errors import GpuspawnerError
 from gpuspawner.model import Desired
-from gpuspawner.providers.aws_world import INTENT
+from gpuspawner.providers.tags import INTENT
 from gpuspawner.store import agents, claims
 
 if TYPE_CHECKING:

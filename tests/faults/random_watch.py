@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from gpuspawner.model import Claim, Desired, Intent, Reason
-from gpuspawner.providers.aws_world import CLAIM, HOME, INTENT, OWNER, ROLE
+from gpuspawner.providers.tags import CLAIM, HOME, INTENT, OWNER, ROLE
 from gpuspawner.store import claims, events
 
 if TYPE_CHECKING:

@@ -150,13 +150,13 @@ def _story(claim: Claim) -> Iterator[dict[str, Any]]:
 def _instance(number: int) -> dict[str, Any]:
     on = number % 10 < 5 or number % 10 == 9
     launched = NOW - timedelta(hours=2)
-    tags = {
+    tagged = {
         "Name": _name(number),
         tags.HUB: HUB,
         tags.CLAIM: _name(number),
         tags.INTENT: f"00000000-0000-4000-8000-{number:012d}",
         tags.OWNER: str(number),
-        tags.ROLE: aws_world.MACHINE,
+        tags.ROLE: tags.MACHINE,
     }
     disks = ("/dev/sda1", f"vol-0d{number:015x}"), ("/dev/sdf", f"vol-0f{number:015x}")
     return {
@@ -176,13 +176,13 @@ def _instance(number: int) -> dict[str, Any]:
             {"DeviceName": device, "Ebs": {"VolumeId": volume, "AttachTime": launched}}
             for device, volume in disks
         ],
-        "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+        "Tags": [{"Key": key, "Value": value} for key, value in tagged.items()],
     }
 
 
 def _volumes(number: int) -> Iterator[dict[str, Any]]:
-    for letter, role, gib in (("d", tags.OS_DISK, 60), ("f", aws_world.HOME, 20)):
-        tags = {
+    for letter, role, gib in (("d", tags.OS_DISK, 60), ("f", tags.HOME, 20)):
+        tagged = {
             tags.HUB: HUB,
             tags.CLAIM: _name(number),
             tags.OWNER: str(number),
@@ -199,7 +199,7 @@ def _volumes(number: int) -> Iterator[dict[str, Any]]:
             "State": "in-use",
             "CreateTime": NOW - timedelta(days=30),
             "Attachments": [{"InstanceId": _machine(number), "State": "attached"}],
-            "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+            "Tags": [{"Key": key, "Value": value} for key, value in tagged.items()],
         }
 
 

@@ -170,6 +170,14 @@ def reserve(rules: CreditRules, *rates: Rate) -> int:
     return stop_reserve(*rates, tick=rules.tick, latency=rules.latency)
 
 
+def lasts(left: int, rules: CreditRules, *rates: Rate) -> int | None:
+    """For how many seconds `left` micros pay all these rates until the stop; None for ever.
+
+    What people are told and what they are stopped by is this one figure.
+    """
+    return runs_for(max(0, left - reserve(rules, *rates)), *rates)
+
+
 def grace_costs(rules: CreditRules, *rates: Rate) -> int:
     """What a grace costs the pool, in micros, rounded up."""
     seconds = round(rules.grace.total_seconds())
@@ -200,8 +208,7 @@ def _end(
     left: int, rates: tuple[Rate, ...], rules: CreditRules, now: int, reason: Reason
 ) -> tuple[int, Reason] | None:
     """When no more of `left` is there than what a stop takes."""
-    going = [rate.continued() for rate in rates]
-    seconds = runs_for(max(0, left - reserve(rules, *going)), *going)
+    seconds = lasts(left, rules, *(rate.continued() for rate in rates))
     return None if seconds is None else (now + seconds, reason)
 
 

@@ -25,7 +25,9 @@ class MeHandler(CreditHandler):
         """The caller's own balance, and how long it lasts for what they have on."""
         name = await self.seen(None)
         self.answer(
-            await self.services.database.read(reads.me, name, self.services.board.views, self.now)
+            await self.services.database.read(
+                reads.me, name, self.services.board.views, self.services.credit.rules, self.now
+            )
         )
 
 

@@ -44,7 +44,9 @@ class CreditPage(CreditViewer, PageHandler):
             "credit.html",
             person=self.person,
             here="credit" if query.student is None else "class",
-            me=await database.read(reads.me, name, self.services.board.views, self.now),
+            me=await database.read(
+                reads.me, name, self.services.board.views, self.services.credit.rules, self.now
+            ),
             statement=found,
             grants=(await database.read(reads.grants, name)).grants,
             holds=(await database.read(reads.holds, name)).holds,

@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from gpuspawner.policy.money import Book, Rate, moment_of, runs_for, seconds_of
+from gpuspawner.policy import credit
+from gpuspawner.policy.credit_rules import CreditRules
+from gpuspawner.policy.money import Book, Rate, moment_of, seconds_of
 from gpuspawner.policy.money_errors import PersonUnknown
 from gpuspawner.policy.payers import of_ref
 from gpuspawner.store import ledger
@@ -56,16 +58,15 @@ def standing_of(c: Connection, course: int, name: str, now: int) -> Standing | N
     return ledger.standing(c, account.id, now) if account else None
 
 
-def lasts(standing: Standing | None) -> int | None:
+def lasts(standing: Standing | None, rules: CreditRules) -> int | None:
     """For how many seconds everything that is on can stay on; None when nothing is charged.
 
-    What has expired pays for nothing. It never promises too much: what a stop takes is not counted,
-    so the machine is stopped no earlier than this only by whoever keeps a reserve for it.
+    What has expired pays for nothing, and what the stop takes is kept back.
     """
     if standing is None:
         return None
     rates = [rate.continued() for rate in standing.rates]
-    return runs_for(max(0, standing.live - standing.expired), *rates)
+    return credit.lasts(standing.live - standing.expired, rules, *rates)
 
 
 def balance(standing: Standing | None, person: Person | None, name: str | None = None) -> replies.Balance:  # fmt: skip
@@ -81,13 +82,15 @@ def balance(standing: Standing | None, person: Person | None, name: str | None =
     )
 
 
-def me(c: Connection, name: str, views: Mapping[str, ClaimView], now: int) -> replies.Me:
+def me(
+    c: Connection, name: str, views: Mapping[str, ClaimView], rules: CreditRules, now: int
+) -> replies.Me:
     """Where a user stands, and what their machines cost."""
     of = ledger.course(c)
     person = ledger.find_named(c, name)
     account = ledger.find_account(c, of.id, person.id) if person else None
     standing = ledger.standing(c, account.id, now) if account else None
-    left = lasts(standing)
+    left = lasts(standing, rules)
     per_claim: dict[str, int] = {}
     for meter in ledger.open_meters(c, course=of.id) if account else ():
         if account and meter.payer == account.id and meter.claim:

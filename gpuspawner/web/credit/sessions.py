@@ -6,7 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from gpuspawner.policy.money import Book, Component, Rate, runs_for, seconds_of
+from gpuspawner.policy.credit import lasts
+from gpuspawner.policy.credit_rules import CreditRules
+from gpuspawner.policy.money import Book, Component, Rate, seconds_of
 from gpuspawner.store import ledger
 from gpuspawner.store.ledger import usage
 from gpuspawner.store.ledger.standing import Standing
@@ -18,7 +20,7 @@ from gpuspawner.web.services import Services
 def credit(c: Connection, query: CreditQuery, services: Services) -> replies.HubCredit:
     """Everything about one user. Who is new gets an account, so that two who had a name stay two."""
     now = seconds_of(services.clock.now())
-    course = ledger.course(c)
+    course, rules = ledger.course(c), services.credit.rules
     person = ledger.person_for(c, query.user_id, query.user_name, now=now)
     account = ledger.find_account(c, course.id, person.id)
     standing = ledger.standing(c, account.id, now) if account else None
@@ -32,14 +34,19 @@ def credit(c: Connection, query: CreditQuery, services: Services) -> replies.Hub
         available=standing.available if standing else 0,
         live=standing.live if standing else 0,
         per_hour=sum(rate.per_hour() for rate in standing.rates) if standing else 0,
-        runs_for_seconds=reads.lasts(standing),
-        sizes=sizes(c, course.id, services.controller.provider, standing, now),
+        runs_for_seconds=reads.lasts(standing, rules),
+        sizes=sizes(c, course.id, services.controller.provider, standing, rules, now),
         sessions={claim: one for claim in sorted(claims) if (one := last_session(c, claim))},
     )
 
 
 def sizes(
-    c: Connection, course: int, provider: str, standing: Standing | None, now: int
+    c: Connection,
+    course: int,
+    provider: str,
+    standing: Standing | None,
+    rules: CreditRules,
+    now: int,
 ) -> dict[str, replies.HubSize]:
     """What each size costs the student, and for how long their credit lasts with it switched on.
 
@@ -59,7 +66,7 @@ def sizes(
     others = [rate.continued() for rate in standing.rates] if standing else []
     return {
         size: replies.HubSize(
-            per_hour=rate.per_hour(), runs_for_seconds=runs_for(has, rate, *others)
+            per_hour=rate.per_hour(), runs_for_seconds=lasts(has, rules, rate, *others)
         )
         for size, rate in dearest.items()
     }

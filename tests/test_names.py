@@ -182,6 +182,8 @@ def page(*who: tuple[str, str]) -> BeautifulSoup:
         _environment()
         .get_template("machines.html")
         .render(
+            _=lambda message, **values: message.format(**values),
+            switched=lambda language: f"?lang={language}",
             say=lambda sentence: (WORDS[sentence] if isinstance(sentence, str) else sentence).text(
                 "en"
             ),

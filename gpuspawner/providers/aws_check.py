@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gpuspawner.errors import ProviderUnavailable
 from gpuspawner.language import _, say
 from gpuspawner.model import Finding, Offering, Severity
@@ -26,6 +28,7 @@ async def findings(account: Account, hub_id: str, expected: Expected) -> list[Fi
     found = [await _credentials(account, hub_id)]
     if found[0].severity is Severity.ERROR:
         return found
+    found += await _prices(account)
     found += [
         await _image(account, reference) for reference in dict.fromkeys(("", *expected.images))
     ]
@@ -57,6 +60,16 @@ async def _credentials(account: Account, hub_id: str) -> Finding:
         return refused("account", "account", answer, remedy)
     message = say(_("AWS answers in {region}."), region=account.record.region)
     return Finding("account", Severity.OK, message, check="account")
+
+
+async def _prices(account: Account) -> list[Finding]:
+    """A warning when the price list may not be read: then the last good prices stay."""
+    answer = await answered(
+        account.calls.ask("GetProducts", ServiceCode="AmazonEC2", MaxResults=1)
+    )
+    if not isinstance(answer, Exception):
+        return []
+    return [replace(refused("prices", "prices", answer, POLICY), severity=Severity.WARNING)]
 
 
 async def _image(account: Account, reference: str) -> Finding:

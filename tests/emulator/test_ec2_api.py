@@ -83,7 +83,7 @@ def test_calls_are_counted_until_they_are_forgotten(cloud: Cloud) -> None:
 
 def test_a_door_that_is_not_there_names_those_that_are(cloud: Cloud) -> None:
     assert cloud.get("nothing") == {
-        "error": "There is only seed, machines, events, bill, calls, faults, clock here."
+        "error": "There is only seed, machines, events, bill, prices, calls, faults, clock here."
     }
     assert cloud.delete("bill") == {"error": "Use GET here."}
 

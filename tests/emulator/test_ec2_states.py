@@ -248,7 +248,8 @@ def test_a_root_disk_is_billed_while_its_machine_is_stopped(cloud: Cloud) -> Non
     cloud.stopped(BlockDeviceMappings=[disk])
     cloud.advance(24 * 3600 - 13)
 
-    assert cloud.lines("disk") == [("gp3", 86_400, 160_000)]
+    # A day of a month of 31 days, rounded down.
+    assert cloud.lines("disk") == [("gp3", 86_400, 60 * 80_000 // 31)]
 
 
 def test_every_step_of_a_life_is_an_event(cloud: Cloud) -> None:

@@ -159,7 +159,7 @@ class Week:
             "aws", enforce=True, rules=self.credit.rules,
             student_credit=self.credit.student_credit, offered=SIZES,
         )  # fmt: skip
-        answer = await self.database.run(admission.start, wish, terms, self.clock.now())
+        answer = await self.database.run(admission.put_running, wish, terms, self.clock.now())
         if isinstance(answer, admission.Refused):
             self.found.counts["starts refused for credit"] += 1
             return

@@ -38,9 +38,13 @@ class TestOffers:
         (offering, *_) = await cloud.provider(sizes=("g6f.large",)).offerings()
         assert (offering.gpu, offering.gpus, offering.gpu_memory_mib) == ("L4", 1, 2861)
 
-    async def test_what_nobody_has_priced_or_nobody_has_is_not_offered(self, cloud):
-        provider = cloud.provider(sizes=("g4dn.16xlarge", "x9.huge", "g4dn.xlarge"))
+    async def test_what_no_zone_has_is_not_offered(self, cloud):
+        provider = cloud.provider(sizes=("x9.huge", "g4dn.xlarge"))
         assert {o.placement.size for o in await provider.offerings()} == {"g4dn.xlarge"}
+
+    async def test_what_has_no_price_is_listed_since_the_price_book_has_the_last_word(self, cloud):
+        provider = cloud.provider(sizes=("g4dn.16xlarge",))
+        assert {o.placement.size for o in await provider.offerings()} == {"g4dn.16xlarge"}
 
     async def test_they_are_asked_for_once(self, cloud):
         provider = cloud.provider()
@@ -117,7 +121,7 @@ class TestCheck:
             ({}, {"image": "nothing"}, "image"),
             ({}, {"subnets": ("subnet-0",)}, "subnets"),
             ({}, {"security_groups": ("nobody",)}, "security groups"),
-            ({}, {"sizes": ("g4dn.16xlarge", "g4dn.xlarge")}, "g4dn.16xlarge"),
+            ({}, {"sizes": ("x9.huge", "g4dn.xlarge")}, "x9.huge"),
         ],
     )
     async def test_each_trouble_is_found_by_name_with_a_remedy(

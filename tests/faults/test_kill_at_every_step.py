@@ -50,9 +50,11 @@ CONTROLLER = {
         "CreateVolume acted",
         "AttachVolume acted",
         "report up after",
+        "apply after",  # the meters are open, and the next pass does not know
     ],
     STOP: [
         "put_stopped after",
+        "settle_all before",
         "report saved after",
         "StopInstances acted",
         "DescribeInstances acted",

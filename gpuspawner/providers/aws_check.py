@@ -64,9 +64,7 @@ async def _credentials(account: Account, hub_id: str) -> Finding:
 
 async def _prices(account: Account) -> list[Finding]:
     """A warning when the price list may not be read: then the last good prices stay."""
-    answer = await answered(
-        account.calls.ask("GetProducts", ServiceCode="AmazonEC2", MaxResults=1)
-    )
+    answer = await answered(account.calls.ask("GetProducts", ServiceCode="AmazonEC2", MaxResults=1))
     if not isinstance(answer, Exception):
         return []
     return [replace(refused("prices", "prices", answer, POLICY), severity=Severity.WARNING)]

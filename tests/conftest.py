@@ -12,6 +12,8 @@ from collections import Counter
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from tests.labs_extension import backends
+
 KINDS = ("house", "unit", "emulator", "hub", "faults", "end_to_end", "docs")
 """In the order in which they run."""
 
@@ -35,6 +37,11 @@ def kind_of(item: pytest.Item) -> str:
     names = {*item.path.relative_to(item.config.rootpath / "tests").parts}
     names |= {marker.name for marker in item.iter_markers()}
     return next((kind for kind in reversed(KINDS) if kind in names), "unit")
+
+
+def pytest_report_header() -> str:
+    """What the tests do not run is said. pytest asks only the conftest at the top for it."""
+    return backends.header()
 
 
 @pytest.hookimpl(trylast=True)

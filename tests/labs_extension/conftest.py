@@ -13,14 +13,7 @@ from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from traitlets.config import Config
 
-from tests.labs_extension import backends
-
 TOKEN = "a-token"
-
-
-def pytest_report_header() -> str:
-    """What the tests do not run is said."""
-    return backends.header()
 
 
 @dataclass

@@ -61,8 +61,8 @@ async def test_my_credit_has_the_balance_the_lines_the_grants_and_a_plot_with_it
     status, shown = await page(there, "credit", "alice")
     text = shown.get_text(" ", strip=True)
     assert (status, shown.select_one('[data-figure="live"]').get_text()) == (200, "$8.94")
-    # Of 17 h, the four minutes that a stop takes at most are kept back.
-    assert "about 16 h 56 min" in text
+    # Of 17 h, the four minutes that a stop may take are kept back, and it is said in steps of 5 min.
+    assert "about 16 h 55 min" in text
     rows = [
         [cell.get_text(" ", strip=True) for cell in row.select("td")]
         for row in shown.select("#statement tbody tr")

@@ -22,14 +22,18 @@ from gpuspawner.agent.commands import CommandFailed, run
 SENSORS = "run/gpuspawner/server/sensors.json"
 SESSION = "run/gpuspawner/session.json"
 LARGEST_SENSORS = 64 << 10
+SAVE_SECONDS = 60.0
+"""How long saving and ending the server may take in all: the controller waits no longer."""
+
 _GPU_FIELDS = "utilization.gpu,memory.used,memory.total"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the controller said: times in seconds, `sentence` as `{"message", "values"}`.
+    """What the controller said: times in seconds; `session` is what the student is shown of it.
 
-    `issued` is that of the orders it has for us; 0 when it has none.
+    `issued` is that of the orders it has for us; 0 when it has none. `save_seconds` is how long
+    saving and ending the server may take in all.
     """
 
     generation: int
@@ -37,6 +41,7 @@ class Answer:
     next_seconds: float
     session: Mapping[str, Any]
     issued: float = 0.0
+    save_seconds: float = SAVE_SECONDS
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Answer:
@@ -46,7 +51,8 @@ class Answer:
             Unreachable: it makes no sense.
         """
         try:
-            shown = ("verdict", "reason", "sentence", "deadline", "balance")
+            shown = ("verdict", "reason", "sentence", "deadline", "balance", "session")
+            limit = data.get("save_seconds")
             return cls(
                 generation=int(data["generation"]),
                 verdict=str(data["verdict"]),
@@ -54,6 +60,9 @@ class Answer:
                 next_seconds=min(max(float(data["next_heartbeat_seconds"]), 1.0), 300.0),
                 session={name: data.get(name) for name in shown},
                 issued=float(data.get("issued") or 0.0),
+                save_seconds=SAVE_SECONDS
+                if limit is None
+                else min(max(float(limit), 0.0), SAVE_SECONDS),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise Unreachable(f"a heartbeat's answer that makes no sense: {error!r}") from error

@@ -174,6 +174,7 @@ def test_what_the_controller_says_is_shown_to_the_student(
         "sentence": None,
         "deadline": None,
         "balance": None,
+        "session": None,
     }
 
 

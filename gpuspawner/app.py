@@ -140,6 +140,7 @@ class Controller:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self._reconciler.close()
 
     async def _refresh(self) -> None:
         """The board follows the database, but not each of many changes on its own."""

@@ -15,6 +15,7 @@ from functools import partial
 from gpuspawner.clock import Clock
 from gpuspawner.controllers.launch import Launch
 from gpuspawner.controllers.logbook import Logbook
+from gpuspawner.controllers.under_way import UnderWay, Work
 from gpuspawner.controllers.wishes import Wishes
 from gpuspawner.errors import GenerationMismatch, GpuspawnerError, MachineNotFound
 from gpuspawner.identity import Identity
@@ -29,12 +30,15 @@ _log = logging.getLogger(__name__)
 _AT_ONCE = 4
 """So many steps of a kind at a time: each kind has a rate of its own at the cloud."""
 
-_BEGIN_SECONDS = 3.0
-"""After so long a pass begins nothing more. A cloud takes two machines a second, so a class would
-hold up for minutes what is urgent, and what its first students are waiting for."""
+_PASS_SECONDS = 3.0
+"""So long a pass begins things and waits for them. A cloud takes two machines a second, so a class
+would hold up for minutes what is urgent, and what its first students are waiting for."""
 
 _TRIES = frozenset({Action.CREATE, Action.START, Action.STOP, Action.DELETE, Action.FORGET})
 """The steps that try anew what may have gone wrong before."""
+
+_ENDS_A_BILL = frozenset({Action.STOP, Action.DELETE})
+"""The steps that are about a machine that is there, whatever else is on its way."""
 
 
 class Hands:
@@ -60,7 +64,7 @@ class Hands:
         self._places: dict[Action, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(_AT_ONCE)
         )
-        self._last_call = 0.0
+        self._under_way = UnderWay(clock)
         self._one: Mapping[Action, Callable[[Step], Awaitable[None]]] = {
             Action.CREATE: self._launch.create,
             Action.DELETE: self._delete,
@@ -74,50 +78,61 @@ class Hands:
             Action.RELEASE: wishes.release,
         }
 
-    async def take(self, steps: Iterable[Step]) -> bool:
+    @property
+    def under_way(self) -> frozenset[str]:
+        """The claims for which something is being done that has outlasted its pass."""
+        return self._under_way.claims
+
+    async def take(self, steps: Iterable[Step], but: frozenset[str] = frozenset()) -> bool:
         """Take the steps. True when the next plan will do better, and should be made soon.
 
-        What cannot be begun in a few seconds is left to that plan.
+        What cannot be begun in a few seconds is left to that plan, and what has not come back by
+        then goes on beside it. `but`: what was `under_way` when the world was looked at. Of those
+        claims the plan knows too little, so for them only what ends a bill is done.
         """
         self._logbook.again = False
-        self._last_call = self._clock.monotonic() + _BEGIN_SECONDS
+        busy = but | self.under_way
         starts: dict[str, list[Step]] = defaultdict(list)
         stops: list[Step] = []
-        others: list[Step] = []
+        works: list[Work] = []
         for step in steps:
+            if step.claim in busy and step.action not in _ENDS_A_BILL:
+                continue
             if step.action is Action.START and step.placement:
                 starts[step.placement.size].append(step)
             elif step.action is Action.STOP:
                 stops.append(step)
             else:
-                others.append(step)
+                works.append(self._work([step], partial(self._one[step.action], step)))
+        works += [
+            self._work(some, partial(self._launch.start, size, some))
+            for size, some in starts.items()
+        ]
         # Stops first: they save money, and a start waits for minutes anyway.
         if stops:
             await self._guarded(stops, lambda: self._stop(stops))
-        await asyncio.gather(
-            *(
-                self._guarded(some, partial(self._launch.start, size, some))
-                for size, some in starts.items()
-            ),
-            *(self._guarded([step], partial(self._one[step.action], step)) for step in others),
-        )
-        return self._logbook.again
+        all_begun = await self._under_way.take(works, _PASS_SECONDS)
+        return self._logbook.again or not all_begun
+
+    async def close(self) -> None:
+        """Wait no longer for what has outlasted its pass."""
+        await self._under_way.close()
+
+    def _work(self, steps: Sequence[Step], act: Callable[[], Awaitable[None]]) -> Work:
+        claims = frozenset(step.claim for step in steps)
+        return Work(claims, self._places[steps[0].action], partial(self._guarded, steps, act))
 
     async def _guarded(self, steps: Sequence[Step], act: Callable[[], Awaitable[None]]) -> None:
-        async with self._places[steps[0].action]:
-            if self._clock.monotonic() > self._last_call:
-                self._logbook.again = True
-                return
+        for step in steps:
+            if step.action in _TRIES:
+                self._seen.problems.pop(step.claim, None)
+        try:
+            await act()
+        except GenerationMismatch:
+            _log.debug("%s: the wish has moved on", steps[0].claim)
+        except GpuspawnerError as error:
             for step in steps:
-                if step.action in _TRIES:
-                    self._seen.problems.pop(step.claim, None)
-            try:
-                await act()
-            except GenerationMismatch:
-                _log.debug("%s: the wish has moved on", steps[0].claim)
-            except GpuspawnerError as error:
-                for step in steps:
-                    self._logbook.problem(step, error)
+                self._logbook.problem(step, error)
 
     async def _stop(self, steps: Sequence[Step]) -> None:
         by_id = {step.machine.id: step for step in steps if step.machine}

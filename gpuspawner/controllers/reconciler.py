@@ -78,6 +78,7 @@ class Reconciler:
         """
         if not await self._leads():
             raise NotTheLeader("the lock of the database was lost")
+        busy = self._hands.under_way
         try:
             await self._offerings()
             world = await self._provider.list()
@@ -97,8 +98,12 @@ class Reconciler:
         await self._note_progress(known, world)
         if not await self._leads():
             raise NotTheLeader("the lock of the database was lost")
-        retry_soon = await self._hands.take(made.steps)
+        retry_soon = await self._hands.take(made.steps, busy)
         return self._next(known, world, made, retry_soon=retry_soon)
+
+    async def close(self) -> None:
+        """Wait no longer for calls that have outlasted their pass."""
+        await self._hands.close()
 
     async def _offerings(self) -> None:
         now = self._clock.now()

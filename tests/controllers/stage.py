@@ -176,7 +176,9 @@ async def staged(folder: Path, cloud: Stage | None = None):
         provider = FakeProvider(clock, IDENTITY.hub_id)
         if cloud:
             provider.cloud = cloud.provider.cloud
-        yield Stage(clock, provider, database, folder)
+        stage = Stage(clock, provider, database, folder)
+        yield stage
+        await stage.reconciler.close()
     finally:
         database.close()
 

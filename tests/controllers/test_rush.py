@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
-from gpuspawner.errors import Throttled
-from gpuspawner.model import Power
-from tests.controllers.stage import Stage, staged
+from gpuspawner.errors import ClaimNotFound, Throttled
+from gpuspawner.model import Desired, Power
+from tests.controllers.stage import Stage, name_of, staged
 
 CLASS = [f"student{number:02}" for number in range(90)]
+_WRITES = 4
+"""So many writes follow one another in what a step does between two waits."""
 
 
 @pytest.fixture
@@ -24,6 +27,9 @@ async def look(stage: Stage) -> float:
     stage.provider.latency = 1.0
     task = asyncio.ensure_future(stage.reconciler.tick())
     while not task.done():
+        # The database takes time of its own, which the clock knows nothing of.
+        for _ in range(_WRITES):
+            await stage.database.run(lambda _c: None)
         if stage.clock.sleepers:
             stage.clock.turn(0.25)
         await asyncio.sleep(0)
@@ -95,6 +101,65 @@ async def test_a_pass_that_leaves_nothing_does_not(stage: Stage):
     await stage.runs("zoe")
 
     assert await look(stage) > 3
+
+
+async def test_one_whose_machine_takes_long_to_be_made_holds_up_nobody(stage: Stage, monkeypatch):
+    asked, answer = slow_to_make(stage, "slow", monkeypatch)
+    await stage.wants("slow")
+    await looks_until(stage, asked.is_set)
+    await stage.wants("zoe")
+    await looks_until(stage, lambda: stage.asked("create") == 1)
+    assert [one.claim for one in await stage.machines()] == [name_of("zoe")]
+
+    answer.set()
+    await looks_until(stage, lambda: stage.asked("create") == 2)
+    assert len(await stage.machines("slow")) == 1
+
+
+async def test_what_is_being_made_is_not_asked_for_again_nor_forgotten(stage: Stage, monkeypatch):
+    asked, answer = slow_to_make(stage, "slow", monkeypatch)
+    await stage.wants("slow")
+    await looks_until(stage, asked.is_set)
+    await stage.deletes("slow")
+    for _ in range(5):
+        await stage.clock.advance(60)
+        await look(stage)
+    assert (await stage.claim("slow")).desired is Desired.DELETED
+
+    answer.set()
+    for _ in range(12):
+        await look(stage)
+        await stage.clock.advance(60)
+    # It was made in the end, belonged to its claim, and was deleted with it.
+    assert (await stage.machines("slow"), stage.asked("create"), stage.asked("delete") > 0) == (
+        [],
+        1,
+        True,
+    )
+    with pytest.raises(ClaimNotFound):
+        await stage.claim("slow")
+
+
+async def looks_until(stage: Stage, done: Callable[[], bool]) -> None:
+    for _ in range(20):
+        if done():
+            return
+        await look(stage)
+    pytest.fail(f"it never came to that: {stage.provider.calls}")
+
+
+def slow_to_make(stage: Stage, user: str, monkeypatch) -> tuple[asyncio.Event, asyncio.Event]:
+    """The cloud is asked for this student's machine; and answers only when that event is set."""
+    asked, answer, create = asyncio.Event(), asyncio.Event(), stage.provider.create
+
+    async def slow(request):
+        if request.claim == name_of(user):
+            asked.set()
+            await answer.wait()
+        return await create(request)
+
+    monkeypatch.setattr(stage.provider, "create", slow)
+    return asked, answer
 
 
 async def test_a_cloud_that_throttles_is_not_asked_at_once_again(stage: Stage):

@@ -38,8 +38,8 @@ def university(tmp_path_factory):
         look.behaves(one, "silent", "unready")
         look.behaves(one, "hasty-mute", "mute")
         look.creating(one, "hasty-maker", delay=11)
-        # The one whose request takes long comes last: the pass that sends it waits for the answer.
-        for user in ("silent", "hasty-mute", "hasty-maker"):
+        # The one whose request takes long comes first: nobody else has to wait for it.
+        for user in ("hasty-maker", "silent", "hasty-mute"):
             assert one.start(user) == 202
         yield one
 
@@ -374,12 +374,15 @@ def test_what_a_machine_says_of_itself_changes_no_bill(university):
     assert secrets.say("heartbeat", {**heartbeat, **wishes})[0] == 200
     assert secrets.say("report", {"generation": 1, "stage": "up", "detail": "", **wishes})[0] == 200
     assert secrets.say("claims", wishes)[0] in (401, 403, 404, 405)
-    changing = {"heartbeat_at", "history"}
-    after = one.view("clever")
-    assert {k: v for k, v in after.items() if k not in changing} == {
-        k: v for k, v in before.items() if k not in changing
-    }
+    assert _lasting(one.view("clever")) == _lasting(before)
     assert len(look.running_up(one, "clever")) == 1
+
+
+def _lasting(view):
+    """A view without what changes as time goes by."""
+    lasting = {k: v for k, v in view.items() if k not in ("heartbeat_at", "history")}
+    credit = {k: v for k, v in (view["credit"] or {}).items() if k != "balance_micros"}
+    return {**lasting, "credit": credit}
 
 
 def _secrets(one, machine):

@@ -48,16 +48,16 @@ class Server:
 
 @pytest.fixture
 async def make_server(tmp_path, monkeypatch):
-    """Starts a server with the settings that it is given; all are stopped at the end."""
+    """Starts a server with further extensions and our settings; all are stopped at the end."""
     for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "XDG_DATA_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name))
     monkeypatch.setenv("JUPYTER_NO_CONFIG", "1")
     running = []
 
-    def make(**settings: Any) -> Server:
+    def make(*extensions: str, **settings: Any) -> Server:
         (tmp_path / "root").mkdir(exist_ok=True)
         config = Config()
-        config.ServerApp.jpserver_extensions = {"labs_extension": True}
+        config.ServerApp.jpserver_extensions = dict.fromkeys(("labs_extension", *extensions), True)
         config.ServerApp.root_dir = str(tmp_path / "root")
         config.ServerApp.base_url = "/user/student1/"
         config.ServerApp.allow_unauthenticated_access = False

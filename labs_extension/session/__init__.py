@@ -1,0 +1,1 @@
+"""What the server sees of people and their work, and what the student sees of their session."""

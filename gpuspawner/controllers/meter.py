@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import groupby
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -44,9 +45,9 @@ _log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
-_CHANGES = 20
-_METERS = 500
-"""So many changes, and so many meters that are only read, in one transaction: a fraction of a second."""
+_CHANGES, _TOGETHER, _METERS = 20, 250, 500
+"""So many changes one by one, so many that are made together, and so many meters that are only read
+in one transaction: a fraction of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ class Meter:
         """
         run, overdraft = self._database.run, self._policy.max_overdraft
         settled, followed = list[Settled](), self._followed_to
-        for some in _portions(changes, _CHANGES):
+        for some in _batches(changes):
             done = await run(
                 metering_writes.apply, some, self._provider,
                 now=now, followed_to=followed, max_overdraft=overdraft,
@@ -195,6 +196,12 @@ class Meter:
 
 def _portions(some: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
     return (some[at : at + size] for at in range(0, len(some), size))
+
+
+def _batches(changes: Iterable[Change]) -> Iterator[Sequence[Change]]:
+    """The changes in their order, in portions that are a transaction each."""
+    for together, some in groupby(changes, lambda one: isinstance(one, Open | Note)):
+        yield from _portions(list(some), _TOGETHER if together else _CHANGES)
 
 
 def _use(change: Change) -> Use | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from sqlalchemy import Connection, select
 
-from gpuspawner.model import Owner
 from gpuspawner.policy.billed import Key, Use
 from gpuspawner.policy.metering_changes import (
     STOPPED,
@@ -18,6 +18,7 @@ from gpuspawner.policy.metering_changes import (
     Missed,
     Note,
     Open,
+    Release,
     Running,
     Switch,
 )
@@ -27,10 +28,11 @@ from gpuspawner.store import ledger
 from gpuspawner.store.ledger import schema, usage
 from gpuspawner.store.ledger.meters import continue_meter
 from gpuspawner.store.ledger.prices import effect_of, newer_prices
-from gpuspawner.store.ledger.records import AccountKind, Meter, Settled, Sku
+from gpuspawner.store.ledger.records import AccountKind, Meter, Settled
 from gpuspawner.store.ledger.rows import portions
 from gpuspawner.store.ledger.sightings import Sighting, Source, saw
 from gpuspawner.store.metering import UP
+from gpuspawner.store.metering_payers import Wallets
 from gpuspawner.store.metering_prices import backdate, priced, sku_of
 
 
@@ -94,35 +96,51 @@ class _Pen:
         self._followed = followed_to - 1
         self._effects: list[int] = []
         self._settled: list[Settled] = []
-        self._payers: dict[str, tuple[int, str | None]] = {}
+        self._wallets = Wallets(c, self._course, self._pool, now)
 
     def write(self, changes: Sequence[Change], until: int | None = None) -> Outcome:
         begun = [change.use for change in changes if isinstance(change, Open | Missed)]
         unpriced = frozenset(begun) - priced(self._c, self._provider, begun, self._now)
+        self._wallets.look_up(
+            change.student for change in changes if isinstance(change, Open | Switch)
+        )
         self._lock(changes)
         earliest = min([self._followed, *(use.since for use in begun)])
         prices = newer_prices(self._c, self._course, earliest - 1)
         self._effects = [effect_of(price) for price in prices]
-        for change in changes:
-            if not (isinstance(change, Open | Missed) and change.use in unpriced):
-                self._make(change)
+        for kind, some in groupby(changes, type):
+            known = [
+                change
+                for change in some
+                if not (isinstance(change, Open | Missed) and change.use in unpriced)
+            ]
+            self._make(kind, known)
         if until is not None:
             self._follow_prices(until)
         return Outcome(tuple(self._settled), unpriced, self._followed + 1)
 
-    def _make(self, change: Change) -> None:
-        if isinstance(change, Note):
-            saw(self._c, Sighting(change.ref, change.at, Source.HUB, UP, {}))
-        elif isinstance(change, Absolve):
+    def _make(self, kind: type[Change], changes: Sequence[Change]) -> None:
+        """Several changes of one kind; of the kinds that a whole class makes at once, together."""
+        if kind is Open:
+            self._open([change for change in changes if isinstance(change, Open)])
+        elif kind is Note:
+            notes = [change for change in changes if isinstance(change, Note)]
+            ledger.saw_all(
+                self._c, [Sighting(note.ref, note.at, Source.HUB, UP, {}) for note in notes]
+            )
+        else:
+            for change in changes:
+                self._make_one(change)
+
+    def _make_one(self, change: Change) -> None:
+        if isinstance(change, Absolve):
             self._absolve(change)
         elif isinstance(change, Switch | Close):
             self._follow_prices(change.at)
             self._switch(change) if isinstance(change, Switch) else self._close(change)
         elif isinstance(change, Missed):
             self._missed(change)
-        elif isinstance(change, Open):
-            self._open(change)
-        else:
+        elif isinstance(change, Release):
             ledger.release_hold(self._c, change.ref, now=self._now)
 
     def _lock(self, changes: Sequence[Change]) -> None:
@@ -132,7 +150,7 @@ class _Pen:
         accounts = {self._pool}
         for change in changes:
             if isinstance(change, Open | Switch):
-                accounts.add(self._payer(change.student)[0])
+                accounts.add(self._wallets.of(change.student)[0])
         open_ = usage.meters.c.closed_at.is_(None)
         query = select(usage.meters.c.payer).where(open_).order_by(usage.meters.c.id)
         accounts.update(self._c.execute(query.with_for_update()).scalars())
@@ -141,61 +159,41 @@ class _Pen:
             of = select(table.c.id).where(table.c.id.in_(some)).order_by(table.c.id)
             self._c.execute(of.with_for_update()).all()
 
-    def _payer(self, student: Owner | None) -> tuple[int, str | None]:
-        """The account that pays, and the person it is of."""
-        if student is None:
-            return self._pool, None
-        if student.user_id not in self._payers:
-            self._payers[student.user_id] = self._find(student)
-        return self._payers[student.user_id]
+    def _open(self, changes: Sequence[Open]) -> None:
+        """Open the meters, or go on with those that were closed while the thing was still there."""
+        seen = list[Sighting]()
+        for change, opened in zip(changes, self._opened(changes), strict=True):
+            meter, use = opened, change.use
+            if meter.closed_at is None:
+                seen.append(_sighting(use.resource, use.component, use.since, "on", sku=use.sku))
+            elif meter.close_reason != STOPPED:
+                # Where the cloud has dated the end, it is the listing that is late.
+                meter = self._continue(meter, self._wallets.of(change.student)[0], change.ref)
+            self._followed = min(self._followed, meter.opened_at)
+        ledger.saw_all(self._c, seen)
 
-    def _find(self, student: Owner) -> tuple[int, str | None]:
-        if student.user_name:
-            who = ledger.person_for(self._c, student.user_id, student.user_name, now=self._now).id
-        else:
-            # The name is not known; one that is must not be overwritten with nothing.
-            table = schema.people
-            query = select(table.c.id).where(table.c.hub_user_id == student.user_id)
-            found = self._c.execute(query).scalar_one_or_none()
-            if found is None:
-                return self._pool, None
-            who = str(found)
-        return ledger.student_account(self._c, self._course, who).id, who
-
-    def _open(self, change: Open) -> None:
-        """Open the meter, or go on with one that was closed while the thing was still there."""
-        use, (payer, _) = change.use, self._payer(change.student)
-        meter = self._opened(change)
-        if meter.closed_at is None:
-            self._saw(use.resource, use.component, use.since, "on", {"sku": use.sku})
-        elif meter.close_reason != STOPPED:
-            # Where the cloud has dated the end, it is the listing that is late.
-            meter = self._continue(meter, payer, change.ref)
-        self._followed = min(self._followed, meter.opened_at)
-
-    def _opened(self, change: Open) -> Meter:
-        use, (payer, person) = change.use, self._payer(change.student)
-        sku = sku_of(self._provider, use)
+    def _opened(self, changes: Sequence[Open]) -> list[Meter]:
+        openings = [self._opening(change) for change in changes]
         try:
-            return self._open_meter(use, sku, payer, person, change.ref)
+            return ledger.begin_meters(self._c, self._course, openings)
         except PriceUnknown:
-            backdate(self._c, self._course, sku, use, now=self._now)
-            return self._open_meter(use, sku, payer, person, change.ref)
+            for change in changes:
+                sku = sku_of(self._provider, change.use)
+                backdate(self._c, self._course, sku, change.use, now=self._now)
+            return ledger.begin_meters(self._c, self._course, openings)
 
-    def _open_meter(
-        self, use: Use, sku: Sku, payer: int, person: str | None, ref: str | None
-    ) -> Meter:
-        return ledger.open_meter(
-            self._c, self._course, use.resource, use.component, start=_start(use), payer=payer,
-            sku=sku, opened_at=use.since, reason="seen", person=person, claim=use.claim,
-            quantity=use.quantity, hold=ref,
+    def _opening(self, change: Open) -> ledger.Opening:
+        use, (payer, person) = change.use, self._wallets.of(change.student)
+        return ledger.Opening(
+            use.resource, use.component, _start(use), payer, sku_of(self._provider, use),
+            use.since, "seen", person, use.claim, use.quantity, change.ref,
         )  # fmt: skip
 
     def _missed(self, change: Missed) -> None:
         use = change.use
         known = ledger.meter_of(self._c, use.resource, use.component)
         if known is None or (known.closed_at is not None and not self._has(use)):
-            meter = self._opened(Open(use, None, None))
+            (meter,) = self._opened([Open(use, None, None)])
         elif (
             known.closed_at is not None
             and (known.start, known.close_reason) == (_start(use), VANISHED)
@@ -252,7 +250,7 @@ class _Pen:
         if meter is not None:
             ledger.switch(
                 self._c, meter.id, change.at, reason=change.reason, now=self._now,
-                payer=self._payer(change.student)[0], hold=change.ref, quantity=change.quantity,
+                payer=self._wallets.of(change.student)[0], hold=change.ref, quantity=change.quantity,
                 max_overdraft=self._overdraft,
             )  # fmt: skip
 
@@ -276,7 +274,7 @@ class _Pen:
         )
         if done is not None:
             self._settled.append(done)
-        self._saw(resource, component, at, "off", {"reason": reason})
+        saw(self._c, _sighting(resource, component, at, "off", reason=reason))
 
     def _current(self, meter: Running) -> Meter | None:
         """The segment that is open now; a change of price may have begun another."""
@@ -290,10 +288,9 @@ class _Pen:
             )
         self._followed = max(self._followed, until)
 
-    def _saw(
-        self, resource: str, component: Component, at: int, state: str, raw: dict[str, str]
-    ) -> None:
-        saw(self._c, Sighting(resource, at, Source.CLOUD, f"{component.value} {state}", raw))
+
+def _sighting(resource: str, component: Component, at: int, state: str, **raw: str) -> Sighting:
+    return Sighting(resource, at, Source.CLOUD, f"{component.value} {state}", raw)
 
 
 def _start(use: Use) -> str:

@@ -9,7 +9,8 @@ postings, prices, what was seen of a resource) is never changed or deleted; the 
     people      the one table with names: found, exported, erased
     credit      fund, grant, expire            reversals   take something back, once
     holds       credit set aside for a start   prices      immutable rows, in two books
-    meters      open, switch, find             settling    charge what was used; close
+    opening     begin meters                   meters      find and continue them
+    settling    charge what was used; close    switching   another price, payer or quantity
     standing    balances, pool, burn           statement   every line that somebody pays
     sightings   what was seen of a resource    checks      counts everything again
     acts        what people did, and why
@@ -24,6 +25,7 @@ from gpuspawner.store.ledger.accounts import (
     course,
     course_account,
     find_account,
+    find_accounts,
     get_account,
     student_account,
 )
@@ -31,7 +33,8 @@ from gpuspawner.store.ledger.acts import Act, acts, grant_of, note_of
 from gpuspawner.store.ledger.checks import differences
 from gpuspawner.store.ledger.credit import expire, fund, grant
 from gpuspawner.store.ledger.holds import place_hold, release_hold, sweep_holds, top_up
-from gpuspawner.store.ledger.meters import get_meter, meter_of, open_meter, open_meters
+from gpuspawner.store.ledger.meters import get_meter, meter_of, open_meters
+from gpuspawner.store.ledger.opening import Opening, begin_meters, open_meter
 from gpuspawner.store.ledger.people import (
     describe_person,
     erase_person,
@@ -39,6 +42,7 @@ from gpuspawner.store.ledger.people import (
     find_named,
     find_person,
     get_person,
+    known_people,
     people,
     person_for,
     person_named,
@@ -61,7 +65,7 @@ from gpuspawner.store.ledger.records import (
 )
 from gpuspawner.store.ledger.reversals import reverse
 from gpuspawner.store.ledger.settling import close, settle, settle_all
-from gpuspawner.store.ledger.sightings import saw, sightings
+from gpuspawner.store.ledger.sightings import saw, saw_all, sightings
 from gpuspawner.store.ledger.standing import (
     balance,
     burn,
@@ -84,6 +88,7 @@ __all__ = [
     "Kind",
     "Lot",
     "Meter",
+    "Opening",
     "Person",
     "Price",
     "Role",
@@ -92,6 +97,7 @@ __all__ = [
     "acts",
     "add_price",
     "balance",
+    "begin_meters",
     "burn",
     "close",
     "configure_course",
@@ -104,6 +110,7 @@ __all__ = [
     "expire",
     "export_person",
     "find_account",
+    "find_accounts",
     "find_named",
     "find_person",
     "follow_prices",
@@ -115,6 +122,7 @@ __all__ = [
     "grant_of",
     "grants",
     "holds",
+    "known_people",
     "meter_of",
     "note_of",
     "open_meter",
@@ -129,6 +137,7 @@ __all__ = [
     "release_hold",
     "reverse",
     "saw",
+    "saw_all",
     "settle",
     "settle_all",
     "sightings",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
@@ -9,7 +10,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from gpuspawner.errors import ConfigurationError
 from gpuspawner.store.ledger import schema, usage
 from gpuspawner.store.ledger.records import Account, AccountKind, Course
-from gpuspawner.store.ledger.rows import account_of, course_of
+from gpuspawner.store.ledger.rows import account_of, course_of, portions
 from gpuspawner.store.rows import insert_if_absent
 
 DEFAULT = "default"
@@ -115,6 +116,19 @@ def find_account(
         )
     ).one_or_none()
     return account_of(row) if row else None
+
+
+def find_accounts(c: Connection, course_id: int, people: Collection[str]) -> dict[str, Account]:
+    """The accounts of those of the people who have one, by person."""
+    table, found = schema.accounts, dict[str, Account]()
+    for some in portions(people):
+        query = select(table).where(
+            table.c.course == course_id,
+            table.c.owner.in_(some),
+            table.c.kind == AccountKind.STUDENT.value,
+        )
+        found |= {row.owner: account_of(row) for row in c.execute(query)}
+    return found
 
 
 def get_account(c: Connection, account: int) -> Account:

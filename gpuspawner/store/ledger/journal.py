@@ -9,13 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, select
 
 from gpuspawner.policy.money import Book
 from gpuspawner.policy.money_errors import IdempotencyMismatch, UnbalancedEntry
+from gpuspawner.store.bulk import insert_rows, numbers_by
 from gpuspawner.store.columns import plain
 from gpuspawner.store.ledger import schema
 from gpuspawner.store.ledger.records import CONTROLLER, Account, Actor, Kind
+from gpuspawner.store.ledger.rows import portions
 from gpuspawner.store.rows import insert_if_absent
 
 
@@ -83,8 +85,9 @@ def write(c: Connection, entries: Sequence[Entry]) -> list[int]:
         _check(entry)
     ids = [_insert_one(c, entries[0])] if len(entries) == 1 else _insert_all(c, entries)
     legs = [(number, leg) for number, entry in zip(ids, entries, strict=True) for leg in entry.legs]
-    c.execute(
-        insert(schema.postings),
+    insert_rows(
+        c,
+        schema.postings,
         [
             {"txn": number, "account": leg.account.id, "lot": leg.lot, "micros": leg.micros}
             for number, leg in legs
@@ -95,8 +98,7 @@ def write(c: Connection, entries: Sequence[Entry]) -> list[int]:
         for number, entry in zip(ids, entries, strict=True)
         if entry.note
     ]
-    if notes:
-        c.execute(insert(schema.notes), notes)
+    insert_rows(c, schema.notes, notes)
     return ids
 
 
@@ -119,9 +121,15 @@ def _insert_one(c: Connection, entry: Entry) -> int:
 
 
 def _insert_all(c: Connection, entries: Sequence[Entry]) -> list[int]:
-    table = schema.transactions
-    made = insert(table).returning(table.c.id, sort_by_parameter_order=True)
-    return list(c.execute(made, [_values(entry) for entry in entries]).scalars())
+    rows = [_values(entry) for entry in entries]
+    insert_rows(c, schema.transactions, rows)
+    keys = [row["idem"] for row in rows]
+    numbers = {
+        key: number
+        for some in portions(keys)
+        for key, number in numbers_by(c, schema.transactions, "idem", some).items()
+    }
+    return [numbers[key] for key in keys]
 
 
 def _values(entry: Entry) -> dict[str, Any]:

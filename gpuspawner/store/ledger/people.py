@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
@@ -43,6 +44,15 @@ def person_for(c: Connection, hub_user_id: str, name: str, *, now: int) -> Perso
     if found.name != name:
         c.execute(update(table).where(mine).values(name=name))
         return get_person(c, found.id)
+    return found
+
+
+def known_people(c: Connection, hub_user_ids: Collection[str]) -> dict[str, Person]:
+    """Those of these users of the hub whom the ledger knows, by the hub's id."""
+    table, found = books.people, dict[str, Person]()
+    for some in portions(hub_user_ids):
+        query = select(table).where(table.c.hub_user_id.in_([plain(one) for one in some]))
+        found |= {row.hub_user_id: person_of(row) for row in c.execute(query)}
     return found
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from sqlalchemy import Connection, Select, insert, select
@@ -11,7 +14,7 @@ from gpuspawner.policy.money_errors import PriceUnknown
 from gpuspawner.store.columns import plain
 from gpuspawner.store.ledger import usage
 from gpuspawner.store.ledger.records import Price, Sku
-from gpuspawner.store.ledger.rows import price_of
+from gpuspawner.store.ledger.rows import portions, price_of
 
 
 def add_price(
@@ -69,8 +72,43 @@ def price_at(
     """
     found = _newest(c, course, book, sku, component, at)
     if found is None:
-        raise PriceUnknown(f"no {book.value} price of {component.value} {sku} at {at}")
+        raise _unknown(book, sku, component, at)
     return found
+
+
+class PriceList:
+    """Prices that were read once: which of them is valid when."""
+
+    def __init__(self, prices: Iterable[Price]) -> None:
+        self._prices: dict[tuple[Book, Sku, Component], list[Price]] = defaultdict(list)
+        for price in sorted(prices, key=lambda one: (one.valid_from, one.id)):
+            self._prices[price.book, price.sku, price.component].append(price)
+
+    def at(self, book: Book, sku: Sku, component: Component, at: int) -> Price:
+        """As `price_at`.
+
+        Raises:
+            PriceUnknown: there is none.
+        """
+        known = self._prices.get((book, sku, component), [])
+        number = bisect_right(known, at, key=lambda price: price.valid_from)
+        if not number:
+            raise _unknown(book, sku, component, at)
+        return known[number - 1]
+
+
+def price_list(c: Connection, course: int, skus: Collection[Sku]) -> PriceList:
+    """All that was ever a price of these."""
+    table, found = usage.prices, list[Price]()
+    for some in portions(skus):
+        query = select(table).where(
+            table.c.course == course,
+            table.c.provider.in_({sku.provider for sku in some}),
+            table.c.region.in_({sku.region for sku in some}),
+            table.c.sku.in_({sku.sku for sku in some}),
+        )
+        found += [price_of(row) for row in c.execute(query)]
+    return PriceList(found)
 
 
 def current_prices(c: Connection, course: int, at: int) -> list[Price]:
@@ -103,6 +141,10 @@ def newer_prices(c: Connection, course: int, recorded_after: int) -> list[Price]
 def effect_of(price: Price) -> int:
     """From when a price reaches what is metered already: never before it was known."""
     return max(price.valid_from, price.recorded_at)
+
+
+def _unknown(book: Book, sku: Sku, component: Component, at: int) -> PriceUnknown:
+    return PriceUnknown(f"no {book.value} price of {component.value} {sku} at {at}")
 
 
 def _newest(

@@ -15,8 +15,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, bindparam, select, update
+from sqlalchemy import Connection, Select, Table, select
 
+from gpuspawner.store.bulk import update_rows
 from gpuspawner.store.ledger import schema, usage
 from gpuspawner.store.ledger.accounts import WALLETS
 from gpuspawner.store.ledger.journal import Leg
@@ -164,12 +165,7 @@ def lowest(purse: Purse, max_overdraft: int) -> int | None:
 
 
 def _keep(c: Connection, table: Table, column: str, values: Mapping[int, int]) -> None:
-    if values:
-        changed = update(table).where(table.c.id == bindparam("_id"))
-        c.execute(
-            changed.values({column: bindparam("_value")}),
-            [{"_id": number, "_value": value} for number, value in values.items()],
-        )
+    update_rows(c, table, [{"id": number, column: value} for number, value in values.items()])
 
 
 def _lots(accounts: list[int], *, spent_lots: bool) -> Select[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, TypeVar
 
 from sqlalchemy import Row, Select, select
@@ -98,8 +98,18 @@ def select_meters() -> Select[Any]:
     )
 
 
-def meter_of(row: Row[Any]) -> Meter:
-    """The meter in a row of `select_meters`."""
+def meters_of(rows: Iterable[Row[Any]]) -> list[Meter]:
+    """The meters in rows of `select_meters`. A thousand of them have a few prices between them."""
+    known: dict[int, Price] = {}
+    return [meter_of(row, known) for row in rows]
+
+
+def meter_of(row: Row[Any], known: dict[int, Price] | None = None) -> Meter:
+    """The meter in a row of `select_meters`; `known` are prices of other rows, by number."""
+    prices = {} if known is None else known
+    for number, prefix in ((row.p_id, "p_"), (row.q_id, "q_")):
+        if number not in prices:
+            prices[number] = price_of(row, prefix)
     return Meter(
         id=row.id,
         course=row.course,
@@ -112,8 +122,8 @@ def meter_of(row: Row[Any]) -> Meter:
         payer=row.payer,
         hold=row.hold,
         quantity=row.quantity,
-        charge_price=price_of(row, "p_"),
-        cost_price=price_of(row, "q_"),
+        charge_price=prices[row.p_id],
+        cost_price=prices[row.q_id],
         opened_at=row.opened_at,
         opened_by=row.opened_by,
         charge_from=row.charge_from,

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, select, update
 
 from gpuspawner.policy.money import Book
+from gpuspawner.store.bulk import update_rows
 from gpuspawner.store.ledger import purses, schema, usage
 from gpuspawner.store.ledger.accounts import course_accounts
 from gpuspawner.store.ledger.journal import Entry, Leg, write
@@ -204,18 +205,17 @@ def _correct(c: Connection, meter: Meter, at: int, purse: Purse, now: int) -> Se
 
 def keep(c: Connection, meters: Sequence[Meter]) -> None:
     """Keep how far meters were read, and what was charged."""
-    table = usage.meters
-    if meters:
-        changed = update(table).where(table.c.id == bindparam("_id"))
-        c.execute(
-            changed.values(
-                metered_to=bindparam("_to"), charged=bindparam("_charged"), cost=bindparam("_cost")
-            ),
-            [
-                {"_id": one.id, "_to": one.metered_to, "_charged": one.charged, "_cost": one.cost}
-                for one in meters
-            ],
-        )
+    update_rows(
+        c,
+        usage.meters,
+        [
+            {
+                "id": one.id, "metered_to": one.metered_to, "charged": one.charged,
+                "cost": one.cost,
+            }
+            for one in meters
+        ],
+    )  # fmt: skip
 
 
 def _courses(wanted: Sequence[tuple[Meter, int]]) -> list[Meter]:

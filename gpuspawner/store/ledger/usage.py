@@ -105,6 +105,7 @@ unique(
     where=meters.c.continues.is_(None),
 )
 unique("ix_meters_continues", meters.c.continues)
+Index("ix_meters_resource", meters.c.resource, meters.c.component)
 Index("ix_meters_person", meters.c.person)
 Index("ix_meters_payer", meters.c.payer)
 

@@ -36,6 +36,44 @@ def test_a_start_that_is_told_with_an_earlier_time_begins_where_the_last_one_end
     assert bank.start("i-1", bank.pool, NINE + 400).opened_at == NINE + 500
 
 
+def opening(bank: Bank, resource: str, at: int, sku: Sku = SMALL) -> ledger.Opening:
+    return ledger.Opening(resource, Component.COMPUTE, str(at), bank.pool, sku, at, "seen")
+
+
+def test_many_are_opened_as_they_would_be_one_by_one(bank: Bank) -> None:
+    running, over = bank.start(f"{bank.name}-1", bank.pool), bank.start("i-2", bank.pool)
+    ledger.close(bank.c, over.id, NINE + 500, reason="user", now=NINE + 500)
+    many = [opening(bank, f"{bank.name}-many-{number}", NINE + number) for number in range(1200)]
+    asked = [
+        opening(bank, running.resource, NINE + 5), *many, opening(bank, over.resource, NINE + 400),
+    ]  # fmt: skip
+    meters = ledger.begin_meters(bank.c, bank.course, asked)
+    assert [meter.resource for meter in meters] == [one.resource for one in asked]
+    assert meters[0] == running
+    assert [meter.opened_at for meter in meters[1:-1]] == [one.opened_at for one in many]
+    assert (meters[-1].opened_at, meters[-1].id == over.id) == (NINE + 500, False)
+    assert ledger.begin_meters(bank.c, bank.course, asked) == meters
+    assert number_of_meters(bank) == 1203
+
+
+def test_of_many_none_is_opened_when_one_has_no_price(bank: Bank) -> None:
+    nowhere = Sku("aws", "us-east-1", "p9.nowhere")
+    asked = [
+        opening(bank, f"{bank.name}-1", NINE), opening(bank, f"{bank.name}-2", NINE, nowhere),
+    ]  # fmt: skip
+    with pytest.raises(PriceUnknown):
+        ledger.begin_meters(bank.c, bank.course, asked)
+    assert number_of_meters(bank) == 0
+
+
+def test_of_several_sightings_those_are_written_that_are_news(bank: Bank) -> None:
+    told = [("on", 0), ("on", 1), ("off", 3), ("late", 2), ("on", 4)]
+    some = [Sighting(bank.name, NINE + at, Source.CLOUD, state, {}) for state, at in told]
+    assert ledger.saw_all(bank.c, some) == 3
+    assert ledger.sightings(bank.c, bank.name) == [some[0], some[2], some[4]]
+    assert ledger.saw_all(bank.c, some[:3]) == 0
+
+
 def test_components_of_one_resource_have_meters_of_their_own(bank: Bank) -> None:
     bank.price(SMALL, Rate(5000, 3600), Component.ADDRESS)
     compute = bank.start("i-1", bank.pool)

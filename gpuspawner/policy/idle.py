@@ -16,9 +16,9 @@ from datetime import datetime, timedelta
 from gpuspawner.language import Sentence
 from gpuspawner.model import Reason
 from gpuspawner.policy import idle_sentences as words
-from gpuspawner.policy.session import End, Policy, Session, Signal, hard_ends
+from gpuspawner.policy.session import End, Policy, Session, Signal, Warned, hard_ends
 
-RULE_VERSION = 1
+RULE_VERSION = 2
 """Grows when the same facts and limits get another answer. It is kept with every stop."""
 
 LOOK_AGAIN = timedelta(minutes=1)
@@ -50,8 +50,10 @@ class Mode(str, enum.Enum):
 class Verdict:
     """The answer. `at` is when it stops, as things are now; None when nothing ends it by itself.
 
-    `reason` is set for every answer but `KEEP`. `next_change_at` is when to ask again: until then
-    the same facts get the same answer. A click or work may of course come before.
+    `at` is the nearest of all ends, also of one that is not warned of yet, so nothing is stopped
+    before it. `reason` is set for every answer but `KEEP`. `next_change_at` is when to ask again:
+    until then the same facts get the same answer. A click or work may of course come before.
+    `warned` is to be given back with the next question.
     """
 
     kind: Kind
@@ -61,6 +63,7 @@ class Verdict:
     at: datetime | None = None
     reason: Reason | None = None
     version: int = RULE_VERSION
+    warned: tuple[Warned, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ def decide(policy: Policy, session: Session, now: datetime) -> Verdict:
         leased=max((one.until for one in lease), default=None),
         soft=policy.idle.warning,
     )
-    return _strongest([_answer(end, hold, session, now) for end in (idle, *hard)])
+    return _together([_answer(end, hold, session, now) for end in (idle, *hard)], session, now)
 
 
 def _answer(end: End, hold: Hold, session: Session, now: datetime) -> Verdict:
@@ -109,28 +112,54 @@ def _answer(end: End, hold: Hold, session: Session, now: datetime) -> Verdict:
     begins = end.at - end.warning
     if now < begins:
         return Verdict(Kind.KEEP, hold.mode, hold.because, begins, end.at)
-    warned = session.warned
-    since = warned.since if warned and warned.reason is end.reason else now
+    since = _told(session).get(_group(end.reason), now)
     at = max(end.at, since + end.warning)
     mode = Mode.NO_SHOW if end.reason is Reason.NO_SHOW else Mode.IDLE
-    mode = hold.mode if end.reason in _HARD else mode
+    mode = hold.mode if end.reason in HARD else mode
     if now < at:
         return Verdict(Kind.WARN, mode, end.ahead, at, at, end.reason)
     kind = Kind.SAVE_AND_STOP if session.heard else Kind.STOP_NOW
     return Verdict(kind, mode, end.because, now + LOOK_AGAIN, at, end.reason)
 
 
-_HARD = frozenset({Reason.LONGEST_SESSION, Reason.NIGHTLY_STOP})
+HARD = frozenset({Reason.LONGEST_SESSION, Reason.NIGHTLY_STOP})
+"""The ends that come whatever is done in a session."""
+
 _STRENGTH = {Kind.KEEP: 0, Kind.WARN: 1, Kind.SAVE_AND_STOP: 2, Kind.STOP_NOW: 2}
 
 
-def _strongest(answers: list[Verdict]) -> Verdict:
-    """The strongest answer, of equal ones the one that ends soonest, until any of them changes."""
+def _together(answers: list[Verdict], session: Session, now: datetime) -> Verdict:
+    """The strongest answer, of equal ones the one that ends soonest, until any of them changes.
+
+    Only that one is shown. What was shown before is not lost by it, or else whoever lets a nearer
+    end come and go would put off the longest session for ever.
+    """
     first = min(answers, key=lambda one: (-_STRENGTH[one.kind], one.at or one.next_change_at))
-    again = min(one.next_change_at for one in answers)
+    told = _told(session)
+    groups = {_group(one.reason): one is first for one in answers if one.reason}
     return Verdict(
-        first.kind, first.mode, first.because, again, first.at, first.reason, first.version
+        first.kind,
+        first.mode,
+        first.because,
+        min(one.next_change_at for one in answers),
+        min((one.at for one in answers if one.at), default=None),
+        first.reason,
+        first.version,
+        tuple(
+            Warned(group, told.get(group, now))
+            for group, shown in groups.items()
+            if shown or group in told
+        ),
     )
+
+
+def _told(session: Session) -> dict[Reason, datetime]:
+    return {one.reason: one.since for one in session.warned}
+
+
+def _group(reason: Reason) -> Reason:
+    """What a warning is kept under: that of an idle machine is one, whatever it is about just now."""
+    return reason if reason in HARD else Reason.IDLE
 
 
 def _holds(

@@ -79,7 +79,10 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """Since when the student has been shown, without a break, that the session ends for `reason`."""
+    """Since when the student has been shown, without a break, that the session ends for `reason`.
+
+    `IDLE` stands for all that has to do with nobody using it.
+    """
 
     reason: Reason
     since: datetime
@@ -98,7 +101,8 @@ class Session:
 
     `class_until` is set during a scheduled class, `held_until` by an admin, `lease_until` and
     `extended_until` by a student's click, which `granted` limits. `heard` is false when the
-    machine does not answer, so that nothing can be saved on it.
+    machine does not answer, so that nothing can be saved on it. `warned` is what the last verdict gave
+    back, one for each kind of end: while a nearer one is shown, that of another still counts.
     """
 
     started_at: datetime
@@ -114,7 +118,7 @@ class Session:
     held_until: datetime | None = None
     lease_until: datetime | None = None
     extended_until: datetime | None = None
-    warned: Warned | None = None
+    warned: tuple[Warned, ...] = ()
     heard: bool = True
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
 from gpuspawner.model import Reason
@@ -58,7 +58,7 @@ class _Watch:
 
     def __init__(self, rule: Shipped, student: Student, since: float) -> None:
         self.rule, self.student, self.since = rule, student, since
-        self.warned: Warned | None = None
+        self.warned: tuple[Warned, ...] = ()
         self.click: float | None = None
         self.clicked_at = since
         self.extended_until: datetime | None = None
@@ -74,22 +74,16 @@ class _Watch:
             self._extend(self.clicked_at)
         session = self._session(at)
         verdict = decide(self.rule.policy, session, moment(at))
-        if verdict.kind is Kind.KEEP:
-            self.warned = None
-        elif verdict.kind is Kind.WARN and verdict.reason and verdict.at and self._is_new(verdict):
-            self.warned = Warned(verdict.reason, moment(at))
-            if self.rule.warns:
-                self.click = self._notices(at, minutes(verdict.at))
-            verdict = decide(self.rule.policy, replace(session, warned=self.warned), moment(at))
+        known = {one.reason for one in self.warned}
+        self.warned = verdict.warned
+        if verdict.kind is Kind.WARN and verdict.reason not in known and self.rule.warns:
+            self.click = self._notices(at, minutes(verdict.at or verdict.next_change_at))
         return verdict
-
-    def _is_new(self, verdict: Verdict) -> bool:
-        return self.warned is None or self.warned.reason is not verdict.reason
 
     def next_look(self, at: float, named: float) -> float:
         """When the rule says so, when a page is closed, and while it warns at any activity."""
         times = [named, self.student.page_at(at)[2]]
-        if self.warned is not None:
+        if self.warned:
             times += [self.click, first_after(self.student.messages, at)]
             kinds = (self.gpu, self.processor, self.kernel)
             times += [work.begins_after(at) for work in kinds]
@@ -139,7 +133,7 @@ class _Watch:
 
     def _extend(self, at: float) -> None:
         """Against the longest session a click gives more time, so often a day."""
-        if self.warned is None or self.warned.reason is not Reason.LONGEST_SESSION:
+        if all(one.reason is not Reason.LONGEST_SESSION for one in self.warned):
             return
         today = sum(1 for one in self.extensions if one // _DAY == at // _DAY)
         end = moment(self.since) + self.rule.policy.session.longest

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hypothesis import strategies as st
 
-from gpuspawner.policy.idle import Verdict, decide
+from gpuspawner.model import Reason
+from gpuspawner.policy.idle import Kind, Verdict, decide
 from gpuspawner.policy.session import IdleLimits, Policy, Session, SessionLimits, Signal, Warned
 from tests.policy.worlds import NOON
 
@@ -33,24 +35,26 @@ def closed(minutes: float) -> dict:
     return {"tab_open": False, "tab_closed_at": at(minutes)}
 
 
-def warned(verdict: Verdict, since: float) -> Warned:
-    return Warned(verdict.reason, at(since))
+def told(reason: Reason, since: datetime) -> tuple[Warned, ...]:
+    """The one warning that was given before."""
+    return (Warned(reason, since),)
 
 
 def ends(one: Session, policy: Policy = POLICY) -> float:
     """When it stops if nothing happens any more, in minutes after noon, asked as a culler does."""
+    *_, (now, _verdict) = looks(one, policy)
+    return (now - NOON).total_seconds() / 60
+
+
+def looks(one: Session, policy: Policy = POLICY) -> Iterator[tuple[datetime, Verdict]]:
+    """Every look and its verdict until the stop, when nothing happens any more."""
     now = one.started_at
     for _ in range(200):
         verdict = decide(policy, one, now)
-        if verdict.kind.value in ("save_and_stop", "stop_now"):
-            return (now - NOON).total_seconds() / 60
-        if verdict.kind.value == "warn":
-            same = one.warned and one.warned.reason is verdict.reason
-            one = one if same else replace(one, warned=Warned(verdict.reason, now))
-        else:
-            one = replace(one, warned=None)
-        # With the warning written down, the answer may be another one.
-        now = decide(policy, one, now).next_change_at
+        yield now, verdict
+        if verdict.kind in (Kind.SAVE_AND_STOP, Kind.STOP_NOW):
+            return
+        one, now = replace(one, warned=verdict.warned), verdict.next_change_at
     raise AssertionError("it never ends")
 
 
@@ -97,7 +101,7 @@ sessions = st.builds(
     held_until=st.none() | moments,
     lease_until=st.none() | moments,
     extended_until=st.none() | moments,
-    warned=st.none(),
+    warned=st.just(()),
     heard=st.booleans(),
 )
 """Any session at all, also one that cannot be."""

@@ -14,9 +14,9 @@ from idle_page import CASES, START
 from gpuspawner.language import LANGUAGES
 from gpuspawner.model import Reason
 from gpuspawner.policy.idle import Kind, Mode, decide
-from gpuspawner.policy.session import IdleLimits, Policy, Session, Signal, Warned
+from gpuspawner.policy.session import IdleLimits, Policy, Session, SessionLimits, Signal
 from tests.policy import idle_worlds as worlds
-from tests.policy.idle_worlds import POLICY, at, closed, ends, session, signal
+from tests.policy.idle_worlds import POLICY, at, closed, ends, looks, session, signal, told
 
 STOPS = (Kind.SAVE_AND_STOP, Kind.STOP_NOW)
 ENDS = (
@@ -40,10 +40,7 @@ class TestTheTableOfCases:
             verdict = decide(POLICY, one, now)
             if verdict.kind in STOPS:
                 break
-            told = one.warned and one.warned.reason is verdict.reason
-            if verdict.kind is Kind.WARN and not told:
-                one = replace(one, warned=Warned(verdict.reason, now))
-            now = decide(POLICY, one, now).next_change_at
+            one, now = replace(one, warned=verdict.warned), verdict.next_change_at
         stopped = (now - START).total_seconds() / 60
         assert (stopped, verdict.reason, verdict.kind.value) == (case.stops, case.reason, case.kind)
 
@@ -123,7 +120,7 @@ class TestAWarning:
         assert (verdict.kind, verdict.at, verdict.next_change_at) == (Kind.KEEP, at(90), at(85))
 
     def test_is_cancelled_by_a_person(self):
-        one = session(human=60, warned=Warned(Reason.IDLE, at(85)))
+        one = session(human=60, warned=told(Reason.IDLE, at(85)))
         acted = replace(one, human=signal(87))
         assert decide(POLICY, one, at(90)).kind is Kind.SAVE_AND_STOP
         assert decide(POLICY, acted, at(90)).kind is Kind.KEEP
@@ -131,16 +128,32 @@ class TestAWarning:
     def test_is_always_given_in_full_however_late_somebody_looked(self):
         verdict = decide(POLICY, session(human=60), at(400))
         assert (verdict.kind, verdict.at) == (Kind.WARN, at(405))
-        one = session(human=60, warned=Warned(Reason.IDLE, at(400)))
+        one = session(human=60, warned=told(Reason.IDLE, at(400)))
         assert decide(POLICY, one, at(404.9)).kind is Kind.WARN
         assert decide(POLICY, one, at(405)).kind is Kind.SAVE_AND_STOP
 
     def test_for_another_reason_does_not_count(self):
-        one = session(human=60, warned=Warned(Reason.LONGEST_SESSION, at(10)))
+        one = session(human=60, warned=told(Reason.LONGEST_SESSION, at(10)))
         assert decide(POLICY, one, at(90)).kind is Kind.WARN
 
+    def test_that_was_given_still_counts_after_a_nearer_end_has_come_and_gone(self):
+        """Or else a click every half an hour would put off the longest session for ever."""
+        nearer = session(human=680, warned=told(Reason.LONGEST_SESSION, at(690)))
+        shown = decide(POLICY, nearer, at(705))
+        assert (shown.reason, shown.at) == (Reason.IDLE, at(710))
+        clicked = replace(nearer, human=signal(706), warned=shown.warned)
+        assert decide(POLICY, clicked, at(706)).at == at(720)
+        assert decide(POLICY, clicked, at(720)).kind is Kind.SAVE_AND_STOP
+
+    def test_does_not_hide_an_end_that_comes_before_it_and_is_not_warned_of_yet(self):
+        policy = Policy(
+            session=SessionLimits(longest=timedelta(hours=2), warning=timedelta(minutes=1))
+        )
+        verdict = decide(policy, session(human=60), at(118))
+        assert (verdict.kind, verdict.reason, verdict.at) == (Kind.WARN, Reason.IDLE, at(120))
+
     def test_does_not_move_forward_when_the_page_is_closed(self):
-        one = session(human=60, warned=Warned(Reason.IDLE, at(85)))
+        one = session(human=60, warned=told(Reason.IDLE, at(85)))
         assert decide(POLICY, replace(one, **closed(86)), at(87)).at == at(90)
 
     def test_without_any_there_is_none(self):
@@ -179,7 +192,7 @@ class TestSomethingElseDecides:
         assert (verdict.kind, verdict.mode) == (Kind.KEEP, Mode.STARTING)
 
     def test_a_machine_that_answers_is_saved_and_one_that_does_not_is_not_waited_for(self):
-        one = session(human=60, warned=Warned(Reason.IDLE, at(85)))
+        one = session(human=60, warned=told(Reason.IDLE, at(85)))
         assert decide(POLICY, one, at(90)).kind is Kind.SAVE_AND_STOP
         assert decide(POLICY, replace(one, heard=False), at(90)).kind is Kind.STOP_NOW
 
@@ -200,7 +213,8 @@ class TestInAnyCase:
     @given(worlds.policies, worlds.sessions, worlds.moments, st.floats(0, 1, exclude_max=True))
     def test_nothing_changes_before_the_time_that_it_names(self, policy, one, now, part):
         verdict = decide(policy, one, now)
-        later = now + part * (verdict.next_change_at - now)
+        # A part that is nearly 1 would be rounded to the whole.
+        later = min(now + part * (verdict.next_change_at - now), verdict.next_change_at - JUST)
         again = decide(policy, one, later)
         assert (again.kind, again.mode, again.because, again.reason) == (
             verdict.kind, verdict.mode, verdict.because, verdict.reason,
@@ -214,10 +228,17 @@ class TestInAnyCase:
         now = begin.next_change_at if begin.kind is Kind.KEEP else one.started_at
         first = decide(policy, one, now)
         assert first.kind is Kind.WARN
-        told = replace(one, warned=Warned(first.reason, now))
+        told = replace(one, warned=first.warned)
         verdict = decide(policy, told, now)
         later = decide(policy, told, min(now + since, verdict.next_change_at - JUST))
         assert (later.kind, later.at, later.reason) == (verdict.kind, verdict.at, verdict.reason)
+
+    @MANY
+    @given(worlds.policies, worlds.running)
+    def test_nothing_is_stopped_before_the_time_that_was_told(self, policy, one):
+        asked = list(looks(one, policy))
+        stopped, _verdict = asked[-1]
+        assert [verdict.at for _now, verdict in asked if verdict.at and verdict.at > stopped] == []
 
     @MANY
     @given(worlds.policies, worlds.running)
@@ -232,7 +253,7 @@ class TestInAnyCase:
     @given(worlds.policies, worlds.sessions, worlds.moments)
     def test_nothing_is_stopped_that_was_not_warned_of_for_the_whole_time(self, policy, one, now):
         assume(policy.idle.warning and policy.session.warning)
-        assert decide(policy, replace(one, warned=None), now).kind not in STOPS
+        assert decide(policy, replace(one, warned=()), now).kind not in STOPS
 
     @MANY
     @given(
@@ -275,7 +296,7 @@ class TestInAnyCase:
         busy = replace(
             one, human=sure, gpu=sure, processor=sure, kernel=sure, tab_open=True,
             held_until=None, lease_until=None, extended_until=None,
-            warned=Warned(Reason.LONGEST_SESSION, one.started_at),
+            warned=told(Reason.LONGEST_SESSION, one.started_at),
         )  # fmt: skip
         assume(busy.up_at is not None)
         end = one.started_at + max(policy.session.longest, policy.session.longest_with_work)
@@ -284,8 +305,8 @@ class TestInAnyCase:
 
 
 def _not_earlier(policy: Policy, less: Session, more: Session, now) -> None:
-    told = Warned(Reason.IDLE, now - timedelta(days=9))
-    for warned in (None, *(replace(told, reason=reason) for reason in ENDS)):
+    long_ago = now - timedelta(days=9)
+    for warned in ((), *(told(reason, long_ago) for reason in ENDS)):
         first, second = (decide(policy, replace(one, warned=warned), now) for one in (less, more))
         assert second.kind not in STOPS or first.kind in STOPS
         # A warning's time is that of its own end: one that is not warned of yet may come before it.

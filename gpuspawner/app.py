@@ -13,6 +13,7 @@ import logging
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from tornado.web import Application
 from gpuspawner import settings
 from gpuspawner.clock import Clock, SystemClock
 from gpuspawner.controllers.credit import CreditKeeper
+from gpuspawner.controllers.culler import Culler
 from gpuspawner.controllers.hands import Hands
 from gpuspawner.controllers.inspector import Inspector
 from gpuspawner.controllers.loop import Loop
@@ -40,6 +42,7 @@ from gpuspawner.settings.whole import Settings
 from gpuspawner.store import allowance, price_book
 from gpuspawner.store.database import Database, nothing_to_plan
 from gpuspawner.store.lock import Lock
+from gpuspawner.store.observations import Observations
 from gpuspawner.store.seen import Seen
 from gpuspawner.web.application import API, SERVICE_PREFIX, application, http_server, standby
 from gpuspawner.web.beats import Beats
@@ -53,8 +56,7 @@ __all__ = ["Controller", "Settings", "main", "serve"]
 
 _log = logging.getLogger(__name__)
 
-_LOCK_SECONDS = 2.0
-_PARENT_SECONDS = 1.0
+_LOCK_SECONDS, _PARENT_SECONDS = 2.0, 1.0
 
 
 class Controller:
@@ -89,6 +91,10 @@ class Controller:
         self._meter = Meter(
             provider.name, database, seen, clock, metering, charged=self.credit.wake
         )
+        minimum = timedelta(seconds=provider.minimum_seconds)
+        policy = replace(loaded.policy, paid_minimum=minimum)
+        observations = Observations(policy.idle, clock.now())
+        self.culler = Culler(database, seen, observations, clock, policy, self._stale.set)
         self._reconciler = Reconciler(
             provider, database, hands, seen, clock, record,
             leads=leads, listed=self._meter.listed, priced=self._pricer.priced,
@@ -101,10 +107,11 @@ class Controller:
         )
         self.services = Services(
             database, self.board, self._beats, provider, loaded.identity, clock, record,
-            loaded.agent, loaded.credit, Members(hub, clock), Live(database, clock),
+            loaded.agent, loaded.credit, Members(hub, clock), Live(database, clock), observations, policy,
+            self.culler.wake,
         )  # fmt: skip
-        gap = min(record.fast_interval, timedelta(seconds=1))
-        self._loop = Loop(self.tick, clock, gap=gap, pace=record.fast_interval)
+        pace = record.fast_interval
+        self._loop = Loop(self.tick, clock, gap=min(pace, timedelta(seconds=1)), pace=pace)
         self._clock = clock
         database.on_change(self._stale.set)
         database.on_change(self._loop.wake, plans=True)
@@ -123,17 +130,12 @@ class Controller:
         """Reconcile and keep the board current, until cancelled or the lock is lost."""
         await self._pricer.begin()
         await self.board.refresh()
-        tasks = [
-            asyncio.create_task(self._loop.run(), name="reconcile"),
-            asyncio.create_task(self._refresh(), name="board"),
-            asyncio.create_task(self._beats.run(), name="heartbeats"),
-            asyncio.create_task(self._inspector.run(), name="inspect"),
-            asyncio.create_task(self._meter.run(), name="meter"),
-            asyncio.create_task(self.credit.run(), name="credit"),
-            asyncio.create_task(self._pricer.run(), name="prices"),
-        ]
-        if self._roll_call:
-            tasks.append(asyncio.create_task(self._roll_call.run(), name="roll call"))
+        rooms = (
+            self._loop, self._beats, self._inspector, self._meter, self.credit, self.culler,
+            self._pricer, *([self._roll_call] if self._roll_call else ()),
+        )  # fmt: skip
+        works = [self._refresh(), *(room.run() for room in rooms)]
+        tasks = [asyncio.create_task(work, name=work.__qualname__) for work in works]
         try:
             await asyncio.gather(*tasks)
         finally:

@@ -11,8 +11,10 @@
     ├── HomeInUse               attached to a machine: delete that first
     ├── MachineUnknown          not a machine of this hub: it switches itself off
     ├── KeyConflict             the machine has registered another key: somebody copied its ticket
+    ├── HeartbeatRefused        what a machine says is wrong, old or too much: nothing of it counts
     ├── NotWanted               no session of this machine is wanted: it waits to be switched off
     ├── TicketExpired           the start that a ticket was made for is over
+    ├── NoMoreTime              the student has had all the time there is
     ├── NotAllowed              this person may not do that
     └── ProviderError           the cloud said no
         ├── MachineNotFound     nothing of it is left (or the listing does not show it yet)
@@ -153,6 +155,35 @@ class KeyConflict(GpuspawnerError):
     sentence = say(
         _(
             "Another program has spoken for this machine already. Delete the machine and start a new one."
+        )
+    )
+
+
+class HeartbeatRefused(GpuspawnerError):
+    """What a machine says of itself cannot be true, or was said before; `kind` is for the count."""
+
+    code = "heartbeat-refused"
+    retry = True
+    sentence = say(
+        _(
+            "What the machine says of itself cannot be true, so it does not count. "
+            "If this goes on, tell your administrator."
+        )
+    )
+
+    def __init__(self, detail: str = "", *, kind: str = "wrong") -> None:
+        super().__init__(detail)
+        self.kind = kind
+
+
+class NoMoreTime(GpuspawnerError):
+    """The session cannot be given more time; the sentence says why."""
+
+    code = "no-more-time"
+    reason = Reason.LIMIT
+    sentence = say(
+        _(
+            "This machine cannot be given more time today. Save what you need; you can start it again after the stop."
         )
     )
 

@@ -86,13 +86,84 @@ class CreditView:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionView:
+    """What the rule about idle machines says of a running session, as it was looked at last.
+
+    `mode` is one word for a list, `because` why it goes on or ends, `deadline` when it is stopped
+    if nothing happens, None when nothing ends it. `reason` and `sentence` are of the warning that is
+    due. `ending`: it is to be stopped now.
+    """
+
+    mode: str
+    because: Sentence
+    deadline: datetime | None = None
+    reason: Reason | None = None
+    sentence: Sentence | None = None
+    extensions_left: int = 0
+    lease_until: datetime | None = None
+    ending: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is sent."""
+        return {
+            "mode": self.mode,
+            "because": self.because.to_json(),
+            "deadline": self.deadline.isoformat() if self.deadline else None,
+            "reason": self.reason.value if self.reason else None,
+            "sentence": self.sentence.to_json() if self.sentence else None,
+            "extensions_left": self.extensions_left,
+            "lease_until": self.lease_until.isoformat() if self.lease_until else None,
+            "ending": self.ending,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> SessionView:
+        """What `to_json` wrote. Unknown keys are ignored."""
+        return cls(
+            data["mode"],
+            Sentence.from_json(data["because"]),
+            datetime.fromisoformat(data["deadline"]) if data["deadline"] else None,
+            Reason(data["reason"]) if data["reason"] else None,
+            Sentence.from_json(data["sentence"]) if data["sentence"] else None,
+            data["extensions_left"],
+            datetime.fromisoformat(data["lease_until"]) if data["lease_until"] else None,
+            data["ending"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a student is told of the end: the nearest that there is, and the nearest warning."""
+
+    deadline: datetime | None = None
+    reason: Reason | None = None
+    sentence: Sentence | None = None
+
+
+def nearest(*ends: CreditView | SessionView | None) -> Notice:
+    """Of what may end a session, what to tell."""
+    known = sorted((one for one in ends if one and one.deadline), key=_deadline)
+    warned = [one for one in known if one.sentence]
+    return Notice(
+        known[0].deadline if known else None,
+        warned[0].reason if warned else None,
+        warned[0].sentence if warned else None,
+    )
+
+
+def _deadline(one: CreditView | SessionView) -> datetime:
+    assert one.deadline
+    return one.deadline
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimView:
     """A claim and its machine, as far as the hub may know.
 
     `billed` is true while computing is billed or may be: a machine that is not off, or a request
     whose answer has not been seen. `url` is where the hub and the proxy reach the server, once the
     server has reported up. `history` is of this generation, oldest first. `credit` is there while a
-    session runs and is metered.
+    session runs and is metered, `session` while one runs.
     """
 
     name: str
@@ -112,6 +183,7 @@ class ClaimView:
     zone: str | None = None
     history: tuple[Progress, ...] = ()
     credit: CreditView | None = None
+    session: SessionView | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As it is sent."""
@@ -137,6 +209,7 @@ class ClaimView:
             "zone": self.zone,
             "history": [event.to_json() for event in self.history],
             "credit": self.credit.to_json() if self.credit else None,
+            "session": self.session.to_json() if self.session else None,
         }
 
     @classmethod
@@ -162,6 +235,7 @@ class ClaimView:
             zone=data["zone"],
             history=tuple(Progress.from_json(event) for event in data["history"]),
             credit=CreditView.from_json(data["credit"]) if data.get("credit") else None,
+            session=SessionView.from_json(data["session"]) if data.get("session") else None,
         )
 
 

@@ -7,7 +7,6 @@ start needs the same books.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -15,6 +14,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from gpuspawner.clock import Clock
+from gpuspawner.controllers.jumps import Leap
+from gpuspawner.controllers.rounds import Rounds
 from gpuspawner.errors import ClaimNotFound, ControllerUnavailable, GenerationMismatch
 from gpuspawner.model import Reason
 from gpuspawner.policy.credit import (
@@ -37,9 +38,6 @@ from gpuspawner.views import CreditView
 
 _log = logging.getLogger(__name__)
 
-_JUMP = timedelta(seconds=5)
-"""As in `jumps`: more than any clock is slewed, or a look held up between its two clocks."""
-
 _HOLDS = 20
 """So many holds are filled up in one transaction, since whoever else wants to write waits for it."""
 
@@ -58,34 +56,22 @@ class CreditKeeper:
         self._database, self._seen, self._clock = database, seen, clock
         self._record, self._rules, self._changed = record, record.rules, changed
         self._memory: dict[tuple[str, int], Memory] = {}
-        self._wall, self._monotonic = clock.now(), clock.monotonic()
-        self._woken = asyncio.Event()
+        self._leap = Leap(clock)
+        self._rounds = Rounds(self.look, clock)
 
     def wake(self) -> None:
         """Something was charged or granted: look soon."""
-        self._woken.set()
+        self._rounds.wake()
 
     async def run(self) -> None:
         """Look for ever."""
-        while True:
-            self._woken.clear()
-            again = await self.look()
-            seconds = max(1.0, (again - self._clock.now()).total_seconds())
-            waits = [
-                asyncio.ensure_future(self._woken.wait()),
-                asyncio.ensure_future(self._clock.sleep(seconds)),
-            ]
-            try:
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for wait in waits:
-                    wait.cancel()
+        await self._rounds.run()
 
     async def look(self) -> datetime:
         """Look once, and do what follows; when to look again at the latest. Never raises."""
         now = self._clock.now()
         tick = now + timedelta(seconds=self._rules.tick)
-        if self._jumped(now):
+        if self._leap.look()[0]:
             # What was to end by a clock that was wrong is looked at as if for the first time.
             self._memory = {}
         try:
@@ -190,12 +176,6 @@ class CreditKeeper:
             sentence=verdict.sentence,
             grace=not session.by_student and wallet.grace_until is not None,
         )
-
-    def _jumped(self, now: datetime) -> bool:
-        monotonic = self._clock.monotonic()
-        leap = (now - self._wall) - timedelta(seconds=monotonic - self._monotonic)
-        self._wall, self._monotonic = now, monotonic
-        return abs(leap) > _JUMP
 
 
 def _tidy(c: Connection, now: int) -> None:

@@ -13,7 +13,23 @@ from gpuspawner.store.seen import Seen
 _log = logging.getLogger(__name__)
 
 _JUMP = timedelta(seconds=5)
-"""More than any clock is slewed, or a pass is held up between two looks at a clock."""
+"""More than any clock is slewed, or a look is held up between its two clocks."""
+
+
+class Leap:
+    """How far the wall clock was set since it was last asked, by the one that only goes forward."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._wall, self._monotonic = clock.now(), clock.monotonic()
+
+    def look(self) -> tuple[timedelta, timedelta]:
+        """How far it was set, nothing for what a clock is slewed by; and how long ago that was asked."""
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        passed = timedelta(seconds=monotonic - self._monotonic)
+        leap = (now - self._wall) - passed
+        self._wall, self._monotonic = now, monotonic
+        return leap if abs(leap) > _JUMP else timedelta(), passed
 
 
 class Jumps:
@@ -25,7 +41,7 @@ class Jumps:
     def __init__(self, database: Database, seen: Seen, clock: Clock) -> None:
         self._database, self._seen, self._clock = database, seen, clock
         self.since = clock.now()
-        self._wall, self._monotonic = self.since, clock.monotonic()
+        self._leap = Leap(clock)
         self._settled = False
 
     async def settle(self) -> datetime | None:
@@ -35,14 +51,13 @@ class Jumps:
         listed is missed anew. And what a clock that was ahead has written must not lie in the
         future, where no grace would ever end.
         """
-        now, monotonic = self._clock.now(), self._clock.monotonic()
-        leap = (now - self._wall) - timedelta(seconds=monotonic - self._monotonic)
-        self._wall, self._monotonic = now, monotonic
-        jumped = abs(leap) > _JUMP
+        now = self._clock.now()
+        leap, _passed = self._leap.look()
+        jumped = bool(leap)
         if jumped:
             _log.warning("the clock was set by %+.0f seconds", leap.total_seconds())
             self._seen.absences = {}
-        back = leap < -_JUMP
+        back = leap < timedelta()
         if back:
             self.since += leap
             self._seen.refusals = ()

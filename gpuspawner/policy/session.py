@@ -36,7 +36,8 @@ class IdleLimits:
     """How long a machine may do nothing; `settings.idle` says what each means.
 
     `gpu_floor` is a percentage, `processor_floor` a percentage of one core: from there on it is
-    work. They are applied to what a machine reports, before the rule sees it.
+    work. They are applied to what a machine reports, before the rule sees it. Without `enforce` the
+    rule is asked and nothing is stopped for it.
     """
 
     with_tab: timedelta = 30 * _MINUTE
@@ -55,6 +56,7 @@ class IdleLimits:
     minimum: timedelta = 10 * _MINUTE
     gpu_floor: float = 1.0
     processor_floor: float = 25.0
+    enforce: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from traitlets import Float
+from traitlets import Bool, Float
 from traitlets.config import Configurable
 
 from gpuspawner.language import _, say
@@ -14,6 +14,13 @@ from gpuspawner.settings.mistakes import Mistake, refuse
 
 class Idle(Configurable):
     """When a machine that nobody uses is stopped. `gpuspawner simulate` shows what a change does."""
+
+    enforce = Bool(
+        True,
+        help="Whether machines that nobody uses are stopped. Default: True. With False everything is looked at and "
+        "shown all the same, also the warnings, and only the longest session and the nightly stop end one: for a "
+        "class that wants to see first whom it would hit, or that keeps jupyterhub-idle-culler.",
+    ).tag(config=True)
 
     with_tab_timeout = Float(
         1800.0,
@@ -120,6 +127,7 @@ class Idle(Configurable):
         """
         refuse(self.mistakes())
         return IdleLimits(
+            enforce=self.enforce,
             with_tab=timedelta(seconds=self.with_tab_timeout),
             without_tab=timedelta(seconds=self.without_tab_timeout),
             tab_grace=timedelta(seconds=self.tab_grace),

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, delete, func, select, update
 from gpuspawner.errors import ClaimNotFound, GenerationMismatch, NotTheOwner
 from gpuspawner.language import Sentence
 from gpuspawner.model import Claim, Desired, Machine, Owner, Reason, Specification
-from gpuspawner.store import environments, schema
+from gpuspawner.store import environments, schema, sessions
 from gpuspawner.store.environments import EnvironmentRecord, environment
 from gpuspawner.store.events import audit
 from gpuspawner.store.homes import (
@@ -94,6 +94,7 @@ def put_running(
     if row.user_id != owner.user_id:
         raise NotTheOwner(f"{name} belongs to user {row.user_id}, not to user {owner.user_id}")
     generation = row.generation + 1
+    sessions.begin(c, row, generation, now)
     _update(
         c, name, user_name=owner.user_name, server_name=owner.server_name,
         specification=specification.to_json(), desired=Desired.RUNNING.value,

@@ -1,7 +1,7 @@
 """The tables. `migrations/` makes them; a test holds the two together.
 
 What is wanted and what was reported stand in `claims`, one row a claim. What must outlive a claim
-(`home_tokens`, `home_grants`, `audit`, `starts`) has no foreign key to it; the rest goes with it.
+(`home_tokens`, `home_grants`, `sessions`, `audit`, `starts`) has no foreign key to it; the rest goes with it.
 """
 
 from __future__ import annotations
@@ -144,6 +144,25 @@ events = Table(
     _of_claim("events"),
 )
 Index("ix_events_claim", events.c.claim, events.c.generation)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("claim", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("held_until", UtcDateTime),
+    Column("lease_until", UtcDateTime),
+    Column("extended_until", UtcDateTime),
+    Column("warned", Json),
+    Column("observed", Json),
+    Column("day", UtcDateTime),
+    Column("extensions", Integer, nullable=False),
+    Column("restarts", Integer, nullable=False),
+    Column("restarted_at", UtcDateTime),
+    PrimaryKeyConstraint("claim", name="pk_sessions"),
+    CheckConstraint("extensions >= 0 AND restarts >= 0", name="ck_sessions_counts"),
+)
 
 starts = Table(
     "starts",

@@ -9,30 +9,23 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 from sqlalchemy import Connection
 
 from gpuspawner.errors import MachineUnknown, NotWanted
-from gpuspawner.language import LANGUAGES
 from gpuspawner.model import Claim, Desired, Home, Machine, Reason, Stage
 from gpuspawner.policy import progress
 from gpuspawner.store import agents, claims, events
 from gpuspawner.store.database import nothing_to_plan
-from gpuspawner.views import CreditView
 from gpuspawner.web.handler import ApiHandler
-from gpuspawner.web.schemas import HeartbeatBody, RegisterBody, ReportBody
-
-_NEAR = timedelta(minutes=5)
-_NEAR_SECONDS = 5.0
-"""So often a machine asks when its end is near: what it is told must not be late."""
+from gpuspawner.web.schemas import RegisterBody, ReportBody
 
 _STAGES = {"boot": Stage.BOOT, "home": Stage.HOME, "server": Stage.SERVER, "up": Stage.READY}
 
 
 @dataclass(frozen=True, slots=True)
-class _Speaker:
+class Speaker:
     """The machine that speaks, and its claim."""
 
     intent_id: str
@@ -42,7 +35,7 @@ class _Speaker:
 class AgentHandler(ApiHandler):
     """The base of what a registered machine may do."""
 
-    async def speaker(self) -> _Speaker:
+    async def speaker(self) -> Speaker:
         """Who shows this token.
 
         Raises:
@@ -101,6 +94,7 @@ class EnvironmentHandler(AgentHandler):
                 "port": record.port,
                 "home": {"device": home.device} if home and machine else None,
                 "heartbeat_seconds": agent.heartbeat_seconds,
+                "claim": claim.name,
                 "unreachable_seconds": agent.unreachable_seconds,
                 "disowned_seconds": agent.disowned_seconds,
             }
@@ -134,50 +128,6 @@ class ReportHandler(AgentHandler):
         self.reply({})
 
 
-class HeartbeatHandler(AgentHandler):
-    """The machine lives; and what it is to do."""
-
-    async def post(self) -> None:
-        """Note the time, and answer with the verdict."""
-        speaker = await self.speaker()
-        body = self.parse(HeartbeatBody)
-        claim, services = speaker.claim, self.services
-        services.beats.note(claim.name, body.generation)
-        if claim.reason is Reason.ADOPTED and body.generation > claim.generation:
-            now = services.clock.now()
-            await services.database.run(agents.catch_up, claim.name, body.generation, now)
-        credit = services.board.seen.credit_of(claim)
-        interval = services.agent.heartbeat_seconds
-        if credit and credit.deadline and credit.deadline - services.clock.now() < _NEAR:
-            interval = min(interval, _NEAR_SECONDS)
-        self.reply(verdict(claim, interval, body.generation, credit))
-
-
-def verdict(
-    claim: Claim, interval: float, generation: int = 0, credit: CreditView | None = None
-) -> dict[str, Any]:
-    """The answer to a heartbeat: what the wish means for the machine. `interval` in seconds.
-
-    A machine that was told a later generation than we know of is not asked to save and stop: then
-    our database is older than the machine, and the wish in it is an older one. Saying so falsely
-    gains nobody anything, since a machine is stopped from outside.
-    """
-    keep = claim.desired is Desired.RUNNING or generation > claim.generation
-    because, reason = claim.because, claim.reason
-    if keep and credit and credit.sentence:
-        because, reason = credit.sentence, credit.reason
-    return {
-        "generation": claim.generation,
-        "issued": issued(claim),
-        "verdict": "keep" if keep else "save_and_stop",
-        "reason": reason.value if reason else None,
-        "sentence": {one: because.text(one) for one in LANGUAGES} if because else None,
-        "deadline": credit.deadline.isoformat() if credit and credit.deadline else None,
-        "balance": _balance(credit),
-        "next_heartbeat_seconds": interval,
-    }
-
-
 def issued(claim: Claim) -> float | None:
     """When the present orders were written, in seconds since 1970; None when there are none.
 
@@ -188,22 +138,16 @@ def issued(claim: Claim) -> float | None:
     return claim.desired_at.timestamp()
 
 
-def _balance(credit: CreditView | None) -> dict[str, Any] | None:
-    if credit is None or credit.balance_micros is None:
-        return None
-    return {"micros": credit.balance_micros, "unit": credit.unit}
-
-
 def _hash(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def _speaker(connection: Connection, intent_id: str, key_hash: str) -> _Speaker | None:
+def _speaker(connection: Connection, intent_id: str, key_hash: str) -> Speaker | None:
     name = agents.verify(connection, intent_id, key_hash)
-    return _Speaker(intent_id, claims.get(connection, name)) if name else None
+    return Speaker(intent_id, claims.get(connection, name)) if name else None
 
 
-def _recalled(connection: Connection, intent_id: str, key_hash: str, now: datetime) -> _Speaker:
+def _recalled(connection: Connection, intent_id: str, key_hash: str, now: datetime) -> Speaker:
     """The machine whose key was lost with the database: our signature says that it had registered."""
     agents.recall(connection, intent_id, key_hash, now)
     speaker = _speaker(connection, intent_id, key_hash)

@@ -35,7 +35,7 @@ from gpuspawner.store import claims
 from gpuspawner.store.database import Database
 from gpuspawner.store.remembered import Durations, Histories
 from gpuspawner.store.seen import Seen
-from gpuspawner.views import ClaimView, CreditView, Progress, SizeCard
+from gpuspawner.views import ClaimView, CreditView, Progress, SessionView, SizeCard
 
 Event: TypeAlias = "dict[str, Any]"
 _USUAL_OVER = timedelta(days=14)
@@ -89,7 +89,7 @@ class Board:
         unpriced = (
             Finding(_PRICES, Severity.ERROR, sentence, check=_PRICES) for sentence in seen.unpriced
         )
-        return (*seen.findings, *seen.prices, *unpriced)
+        return (*seen.findings, *seen.prices, *unpriced, *seen.silent)
 
     @property
     def problems(self) -> dict[str, str]:
@@ -168,6 +168,7 @@ class Board:
                 rows.histories.get(claim.name, ()),
                 asked=claim.name in rows.intents,
                 credit=self._seen.credit_of(claim),
+                session=self._seen.session_of(claim),
             )
             for claim in rows.claims
         }
@@ -186,6 +187,7 @@ def view(
     *,
     asked: bool,
     credit: CreditView | None = None,
+    session: SessionView | None = None,
 ) -> ClaimView:
     """The view of one claim. `asked` means that a request for a machine has not been answered.
 
@@ -214,6 +216,7 @@ def view(
         zone=machine.placement.zone if machine else None,
         history=history,
         credit=credit,
+        session=session,
     )
 
 

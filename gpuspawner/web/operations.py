@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from gpuspawner.web import schemas
+from gpuspawner.web import heartbeats, schemas
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ MACHINES = (
     Operation("/agent/register", "post", "A machine's first word.", "ticket", schemas.RegisterBody, (200, 401, 409, 410)),
     Operation("/agent/environment", "get", "What to start the server with.", "machine", None, (200, 401, 409)),
     Operation("/agent/report", "post", "How far a start is.", "machine", schemas.ReportBody, (200, 401)),
-    Operation("/agent/heartbeat", "post", "The machine lives.", "machine", schemas.HeartbeatBody, (200, 401)),
+    Operation("/agent/heartbeat", "post", "The machine lives.", "machine", heartbeats.HeartbeatBody, (200, 401)),
     Operation("/machines", "get", "One's own machines; all for an admin.", "person"),
     Operation("/machines/{name}", "get", "One machine.", "person", None, (200, 404)),
     Operation("/machines/{name}", "delete", "Delete a machine for good; the home stays.", "person", None, (202, 404)),

@@ -82,16 +82,6 @@ class ReportBody(Body):
     detail: Annotated[str, Field(max_length=16384)] = ""
 
 
-class HeartbeatBody(Body):
-    """`POST agent/heartbeat`. `facts` only ever move decisions within limits set by the hub."""
-
-    generation: int
-    boot_id: Annotated[str, Field(max_length=128)] = ""
-    sequence: Annotated[int, Field(ge=0)] = 0
-    server: Annotated[str, Field(max_length=32)] = ""
-    facts: dict[str, Any] = {}
-
-
 class GiveBody(Body):
     """`POST homes/{id}/give`."""
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gpuspawner.clock import Clock
 from gpuspawner.identity import Identity
+from gpuspawner.policy.session import Policy
 from gpuspawner.providers.base import Provider
 from gpuspawner.settings import AgentRecord, ControllerRecord, CreditRecord
 from gpuspawner.store.admission import Terms
 from gpuspawner.store.database import Database
+from gpuspawner.store.observations import Observations
 from gpuspawner.web.beats import Beats
 from gpuspawner.web.board import Board
 from gpuspawner.web.credit.members import Members
@@ -35,8 +38,13 @@ class Services:
     credit: CreditRecord
     members: Members
     live: Live
+    observations: Observations
+    policy: Policy
+    wake_culler: Callable[[], None] = lambda: None
     refusals: Counter[str] = field(default_factory=Counter)
     """How often each refusal was answered since this process began, by its code."""
+    heartbeats_refused: Counter[str] = field(default_factory=Counter)
+    """How often a heartbeat was refused, by one of `heartbeats.KINDS`."""
 
     @property
     def shown_to_students(self) -> bool:

@@ -13,6 +13,7 @@ from traitlets.config import Config
 
 from gpuspawner.controllers.credit import CreditKeeper
 from gpuspawner.controllers.meter import Meter
+from gpuspawner.controllers.rounds import Rounds
 from gpuspawner.errors import ControllerUnavailable
 from gpuspawner.model import Claim, Desired, Owner, Reason, Specification
 from gpuspawner.policy import credit_sentences as sentences
@@ -436,7 +437,7 @@ async def test_it_looks_again_and_again_and_when_it_is_woken(room):
         looks.append(room.stage.clock.now())
         return room.stage.clock.now() + timedelta(seconds=60)
 
-    room.keeper.look = look
+    room.keeper._rounds = Rounds(look, room.stage.clock)
     task = asyncio.create_task(room.keeper.run())
     await room.stage.clock.advance(61)
     room.keeper.wake()

@@ -174,12 +174,51 @@ async def test_a_machine_of_a_forgotten_claim_is_not_known(there: House):
         {"generation": 1, "sequence": -1},
         {"generation": 1, "facts": "many"},
         {"generation": 1, "boot_id": "x" * 10_000},
+        {"generation": 1, "facts": {"server": {"human_age": "12"}}},
+        {"generation": 1, "facts": {"gpus": [{"mean_5min": 101}]}},
+        {"generation": 1, "facts": {"gpus": [{}] * 65}},
     ],
 )
-async def test_a_malformed_heartbeat_is_refused(there: House, body):
+async def test_a_malformed_heartbeat_is_refused_and_counted(there: House, body):
     token = await started(there)
     status, said = await there.ask("POST", "agent/heartbeat", body, token=token)
-    assert (status, said["error"]) == (400, "specification-refused")
+    assert (status, said["error"]) == (400, "heartbeat-refused")
+    assert there.controller.services.heartbeats_refused == {"wrong": 1}
+    assert (await there.stage.claim("alice")).heartbeat_at is None
+
+
+async def test_a_heartbeat_that_was_heard_before_is_refused(there: House):
+    token = await started(there)
+
+    async def say(boot: str, sequence: int) -> int:
+        body = {"generation": 1, "boot_id": boot, "sequence": sequence}
+        return (await there.ask("POST", "agent/heartbeat", body, token=token))[0]
+
+    assert [await say("a", 7), await say("a", 8), await say("b", 1)] == [200, 200, 200]
+    assert [await say("b", 1), await say("b", 0), await say("a", 9)] == [400, 400, 400]
+    assert await say("b", 2) == 200
+    assert there.controller.services.heartbeats_refused == {"replayed": 3}
+
+
+@pytest.mark.parametrize(
+    ("facts", "kind"),
+    [
+        ({"server": {"human_age": -1}}, "future"),
+        ({"server_age": -0.5}, "future"),
+        ({"x": "y" * 200_000}, "giant"),
+    ],
+)
+async def test_what_is_to_come_or_too_much_is_refused_by_its_kind(there: House, facts, kind):
+    token = await started(there)
+    body = {"generation": 1, "facts": facts}
+    assert (await there.ask("POST", "agent/heartbeat", body, token=token))[0] == 400
+    assert there.controller.services.heartbeats_refused == {kind: 1}
+
+
+async def test_a_forged_heartbeat_is_counted(there: House):
+    token = await started(there)
+    assert (await beat(there, token[:-1] + ("0" if token[-1] != "0" else "1")))[0] == 401
+    assert there.controller.services.heartbeats_refused == {"forged": 1}
 
 
 async def test_a_giant_body_is_not_read(there: House):

@@ -159,6 +159,11 @@ def _roles(c: Any) -> None:
         [
             {"name": SERVICE, "services": [SERVICE], "scopes": list(SERVICE_SCOPES)},
             {"name": "user", "scopes": ["self", own]},
+            # JupyterHub's own, and ours: the buttons in JupyterLab speak with the server's token.
+            {
+                "name": "server",
+                "scopes": ["users:activity!user", "access:servers!server", own],
+            },
             {"name": ADMIN_GROUP, "groups": [ADMIN_GROUP], "scopes": [ADMIN_SCOPE, own]},
         ]
     )

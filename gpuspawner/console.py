@@ -36,6 +36,10 @@ def status(config: Path, *, as_json: bool = False) -> int:
     rows = [_claim_row(claim) for claim in found["claims"]]
     rows += [_stranger_row(machine) for machine in found["machines"]]
     table(_HEAD, rows)
+    if found.get("stopped_by_mistake"):
+        print(
+            f"\nStarted again within ten minutes of a stop for idleness: {found['stopped_by_mistake']}"
+        )
     for claim, problem in found["problems"].items():
         print(f"\n{claim}: {problem}")
     return 1 if found["trouble"] else 0
@@ -104,7 +108,7 @@ def _people(config: Path) -> dict[str, str]:
 
 _HEAD = (
     "USER", "SERVER", "PROFILE", "WISH", "MACHINE", "POWER", "SIZE", "ZONE", "AGE", "COST", "WHY",
-    "NEXT STEP",
+    "DOES", "STOPS AT", "NEXT STEP",
 )  # fmt: skip
 
 
@@ -121,6 +125,7 @@ def _claim_row(claim: dict[str, Any]) -> tuple[str, ...]:
         _duration(claim["age_seconds"]),
         _cost(claim),
         claim["reason"] or claim["stage"] or "-",
+        *_session(claim.get("session")),
         _next(claim["next"]),
     )
 
@@ -139,8 +144,19 @@ def _stranger_row(machine: dict[str, Any]) -> tuple[str, ...]:
         _duration(machine["billed_seconds"]),
         _cost(machine),
         "-",
+        "-",
+        "-",
         _next(machine["next"]),
     )
+
+
+def _session(session: dict[str, Any] | None) -> tuple[str, str]:
+    """What it does, why it goes on or ends, and when it is stopped if nothing happens."""
+    if session is None:
+        return "-", "-"
+    because = Sentence.from_json(session["because"]).text()
+    at = session["deadline"]
+    return f"{session['mode']}: {because}", _clock_time(at) if at else "-"
 
 
 def _duration(seconds: int | None) -> str:

@@ -14,7 +14,6 @@
     ├── HeartbeatRefused        what a machine says is wrong, old or too much: nothing of it counts
     ├── NotWanted               no session of this machine is wanted: it waits to be switched off
     ├── TicketExpired           the start that a ticket was made for is over
-    ├── NoMoreTime              the student has had all the time there is
     ├── NotAllowed              this person may not do that
     └── ProviderError           the cloud said no
         ├── MachineNotFound     nothing of it is left (or the listing does not show it yet)
@@ -174,18 +173,6 @@ class HeartbeatRefused(GpuspawnerError):
     def __init__(self, detail: str = "", *, kind: str = "wrong") -> None:
         super().__init__(detail)
         self.kind = kind
-
-
-class NoMoreTime(GpuspawnerError):
-    """The session cannot be given more time; the sentence says why."""
-
-    code = "no-more-time"
-    reason = Reason.LIMIT
-    sentence = say(
-        _(
-            "This machine cannot be given more time today. Save what you need; you can start it again after the stop."
-        )
-    )
 
 
 class NotWanted(GpuspawnerError):

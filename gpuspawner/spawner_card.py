@@ -10,7 +10,7 @@ from markupsafe import Markup
 from gpuspawner import wallets
 from gpuspawner.language import Sentence, _, say
 from gpuspawner.model import Desired, Stage
-from gpuspawner.views import ClaimView, SizeCard
+from gpuspawner.views import ClaimView, Notice, SizeCard, nearest
 from gpuspawner.wallets import Wallet
 
 _STATES = {
@@ -28,7 +28,11 @@ _ON = frozenset({"starting", "running"})
 
 @dataclass(frozen=True, slots=True)
 class ServerCard:
-    """One server for a page. `state` is a key for the style, the rest is ready to be shown."""
+    """One server for a page. `state` is a key for the style, the rest is ready to be shown.
+
+    `stops_at` is a moment for the browser, `doing` why it goes on or ends, and `keep` the claim whose
+    session a click gives more time, "" when there is none left.
+    """
 
     state: str
     label: Markup
@@ -39,6 +43,9 @@ class ServerCard:
     lasts: Markup = _EMPTY
     cost: Markup = _EMPTY
     warning: Markup = _EMPTY
+    stops_at: str = ""
+    doing: Markup = _EMPTY
+    keep: str = ""
 
 
 def server_card(
@@ -57,7 +64,8 @@ def server_card(
     money = _money(wallet, claim, state)
     if view is None:
         return ServerCard(state, label, **money)
-    credit = view.credit
+    notice = nearest(view.credit, view.session) if state in _ON else Notice()
+    session = view.session if state in _ON else None
     card = sizes.get(view.size or view.specification.sizes[0])
     return ServerCard(
         state,
@@ -66,7 +74,10 @@ def server_card(
         price_text(card.price_micros, card.currency) if card else "",
         show(view.because) if view.because and state in {"off", "stopping"} else _EMPTY,
         **money,
-        warning=show(credit.sentence) if credit and credit.sentence and state in _ON else _EMPTY,
+        warning=show(notice.sentence) if notice.sentence else _EMPTY,
+        stops_at=notice.deadline.isoformat() if notice.deadline else "",
+        doing=show(session.because) if session and not session.sentence else _EMPTY,
+        keep=view.name if session and session.deadline and session.extensions_left else "",
     )
 
 

@@ -19,6 +19,7 @@ from lab_page import lab_benchmark, lab_peaks, lab_settings
 from traitlets import TraitType
 
 import gpuspawner.policy.money_errors
+import gpuspawner.policy.session_errors
 import gpuspawner.web.credit.errors  # noqa: F401 - and these
 from gpuspawner import cli
 from gpuspawner.doctor.checks import CHECKS

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gpuspawner.clock import Clock
@@ -22,7 +22,7 @@ from gpuspawner.language import _, say
 from gpuspawner.model import Claim, Finding, Machine, Reason, Severity
 from gpuspawner.policy.idle import HARD, RULE_VERSION, Kind, Verdict, decide
 from gpuspawner.policy.observed import is_heard, session_of
-from gpuspawner.policy.session import Policy, Warned, day_begins
+from gpuspawner.policy.session import Policy, Warned, day_begins, generous
 from gpuspawner.store import claims, sessions
 from gpuspawner.store.database import Database
 from gpuspawner.store.observations import Observations
@@ -43,8 +43,6 @@ _RECENT = timedelta(minutes=5)
 """A warning that a controller gave before it was restarted counts, if it was not away for longer."""
 
 _KEEP_EVERY = timedelta(seconds=60)
-_MISTAKEN = 1.5
-"""Who was stopped by mistake has so many times the limits, for the rest of the day."""
 
 _MANY = 0.2
 _FEW = 3
@@ -100,12 +98,7 @@ class Culler:
     ) -> None:
         self._database, self._seen, self._observations = database, seen, observations
         self._clock, self._policy, self._changed = clock, policy, changed
-        idle = policy.idle
-        longer = {
-            name: getattr(idle, name) * _MISTAKEN
-            for name in ("with_tab", "without_tab", "in_class")
-        }
-        self._generous = replace(policy, idle=replace(idle, **longer))
+        self._generous = generous(policy)
         self._leap = Leap(clock)
         self._rounds = Rounds(self.look, clock)
         self._memory: dict[tuple[str, int], _Memory] | None = None

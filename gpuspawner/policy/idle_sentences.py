@@ -240,6 +240,12 @@ def extended(length: int) -> Sentence:
 
 
 @functools.cache
+def stopping() -> Sentence:
+    """The student has had enough."""
+    return say(_("Your work is saved and the machine is stopped."))
+
+
+@functools.cache
 def no_more_extensions(most: int) -> Sentence:
     """Enough for today."""
     return say(

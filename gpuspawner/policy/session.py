@@ -6,7 +6,7 @@ move decisions within these limits: the student may be root on it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 
 from gpuspawner.language import Sentence
@@ -66,6 +66,21 @@ class Policy:
     idle: IdleLimits = field(default_factory=IdleLimits)
     session: SessionLimits = field(default_factory=SessionLimits)
     paid_minimum: timedelta = timedelta()
+
+
+_MISTAKEN = 1.5
+
+
+def generous(policy: Policy) -> Policy:
+    """The limits for somebody who was stopped by mistake today: longer, and for this day only."""
+    idle = policy.idle
+    longer = replace(
+        idle,
+        with_tab=idle.with_tab * _MISTAKEN,
+        without_tab=idle.without_tab * _MISTAKEN,
+        in_class=idle.in_class * _MISTAKEN,
+    )
+    return replace(policy, idle=longer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gpuspawner.errors import ClaimNotFound, GenerationMismatch
@@ -56,6 +56,16 @@ class Reading:
     given: Mapping[str, int] = field(default_factory=dict)
     mistaken: frozenset[str] = frozenset()
     restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One claim that runs: what is kept of its session, and of its student's day."""
+
+    claim: Claim
+    kept: Kept
+    given: int
+    mistaken: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +114,8 @@ def read(c: Connection, day: datetime) -> Reading:
     return Reading(running, kept, given, frozenset(mistaken), restarts)
 
 
-def of_claim(
-    c: Connection, name: str, generation: int | None, day: datetime
-) -> tuple[Claim, Kept, int]:
-    """A claim that runs, what is kept of its session, and how often its student was given more today.
-
-    The claim cannot change before this transaction ends.
+def of_claim(c: Connection, name: str, generation: int | None, day: datetime) -> Standing:
+    """How it stands with one claim, which cannot change before this transaction ends.
 
     Raises:
         ClaimNotFound: there is no such claim, or it is not to run.
@@ -122,14 +128,15 @@ def of_claim(
     if generation is not None and row.generation != generation:
         raise GenerationMismatch(f"{name} is in generation {row.generation}, not {generation}")
     claim = claim_of(row)
-    found = c.execute(select(sessions).where(sessions.c.claim == name)).one_or_none()
-    given = c.execute(
-        select(func.coalesce(func.sum(sessions.c.extensions), 0)).where(
-            sessions.c.user_id == claim.owner.user_id, sessions.c.day == day
-        )
-    ).scalar_one()
-    current = found is not None and found.generation == claim.generation
-    return claim, _kept(found) if found is not None and current else Kept(), int(given)
+    theirs = select(sessions).where(sessions.c.user_id == claim.owner.user_id)
+    rows = c.execute(theirs).all()
+    found = [one for one in rows if (one.claim, one.generation) == (name, claim.generation)]
+    return Standing(
+        claim,
+        _kept(found[0]) if found else Kept(),
+        sum(one.extensions for one in rows if one.day == day),
+        any(one.restarted_at and one.restarted_at >= day for one in rows),
+    )
 
 
 def extend(

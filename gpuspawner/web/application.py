@@ -19,6 +19,7 @@ from gpuspawner.web import (
     openapi,
     pages,
     people_api,
+    session_api,
 )
 from gpuspawner.web.credit import routes as credit_routes
 from gpuspawner.web.services import Services
@@ -35,7 +36,10 @@ ROUTES: tuple[tuple[str, Any], ...] = (
     (f"{API}/openapi.json", openapi.OpenAPIHandler),
     (f"{API}/claims", claims_api.ClaimsHandler),
     (f"{API}/claims/{_NAME}", claims_api.ClaimHandler),
-    (f"{API}/claims/{_NAME}/stop", claims_api.StopHandler),
+    (f"{API}/claims/{_NAME}/stop", session_api.ClaimStopHandler),
+    (f"{API}/claims/{_NAME}/keep", session_api.KeepHandler),
+    (f"{API}/claims/{_NAME}/lease", session_api.LeaseHandler),
+    (f"{API}/claims/{_NAME}/hold", session_api.HoldHandler),
     (f"{API}/agent/register", agent_api.RegisterHandler),
     (f"{API}/agent/environment", agent_api.EnvironmentHandler),
     (f"{API}/agent/report", agent_api.ReportHandler),

@@ -13,7 +13,7 @@ from gpuspawner.model import Reason, Specification
 from gpuspawner.names import is_claim_name
 from gpuspawner.store import claims
 from gpuspawner.store.admission import Refused, Wish, put_running
-from gpuspawner.web.handler import HubHandler
+from gpuspawner.web.handler import ApiHandler, HubHandler
 from gpuspawner.web.schemas import ClaimBody, StopBody
 
 PING_SECONDS = 10.0
@@ -81,20 +81,17 @@ class ClaimHandler(HubHandler):
                 )
 
 
-class StopHandler(HubHandler):
+async def stop_for_the_hub(handler: ApiHandler, name: str) -> None:
     """Want a claim's machine stopped, if the wish is still the one that was looked at."""
-
-    async def post(self, name: str) -> None:
-        """Write the wish; 409 when it has moved on."""
-        body = self.parse(StopBody)
-        await self.services.database.run(
-            claims.put_stopped, name, body.generation, body.reason, None, self.services.clock.now()
-        )
-        await self.services.board.refresh()
-        view = self.services.board.views.get(name)
-        if view is None:
-            raise ClaimNotFound(name)
-        self.reply(view.to_json())
+    body, services = handler.parse(StopBody), handler.services
+    await services.database.run(
+        claims.put_stopped, name, body.generation, body.reason, None, services.clock.now()
+    )
+    await services.board.refresh()
+    view = services.board.views.get(name)
+    if view is None:
+        raise ClaimNotFound(name)
+    handler.reply(view.to_json())
 
 
 class ClaimsHandler(HubHandler):

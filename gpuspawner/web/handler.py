@@ -18,7 +18,6 @@ from gpuspawner.errors import (
     HomeInUse,
     KeyConflict,
     MachineUnknown,
-    NoMoreTime,
     NotAllowed,
     NotTheLeader,
     NotTheOwner,
@@ -38,6 +37,7 @@ from gpuspawner.policy.money_errors import (
     PersonUnknown,
     PriceUnknown,
 )
+from gpuspawner.policy.session_errors import NoMoreTime
 from gpuspawner.web import schemas
 from gpuspawner.web.credit.errors import CreditHidden, KeyMissing, TooManyWatchers
 from gpuspawner.web.services import Services

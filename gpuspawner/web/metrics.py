@@ -7,15 +7,18 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from gpuspawner.errors import ControllerUnavailable
 from gpuspawner.model import Desired, Power
+from gpuspawner.policy.idle import Mode
 from gpuspawner.policy.money import seconds_of
 from gpuspawner.web.board import Board
 from gpuspawner.web.credit import metrics as credit_metrics
 from gpuspawner.web.handler import HubHandler
+from gpuspawner.web.heartbeats import KINDS
+from gpuspawner.web.services import Services
 
 
 class BoardCollector(Collector):
@@ -52,6 +55,44 @@ class BoardCollector(Collector):
         )
 
 
+class SessionCollector(Collector):
+    """What sessions do, which were stopped for it, and which heartbeats were refused."""
+
+    def __init__(self, services: Services) -> None:
+        self._seen, self._refused = services.board.seen, services.heartbeats_refused
+
+    def collect(self) -> Iterable[GaugeMetricFamily | CounterMetricFamily]:
+        """The metrics."""
+        modes = Counter(view.mode for _generation, view in self._seen.sessions.values())
+        doing = GaugeMetricFamily(
+            "gpuspawner_sessions", "Sessions by what they do.", labels=["mode"]
+        )
+        for mode in Mode:
+            doing.add_metric([mode.value], modes[mode.value])
+        yield doing
+        stops = CounterMetricFamily(
+            "gpuspawner_sessions_stopped",
+            "Sessions that were stopped by the rule about idle machines since the process began.",
+            labels=["reason"],
+        )
+        for reason in sorted(self._seen.stops):
+            stops.add_metric([reason.value], self._seen.stops[reason])
+        yield stops
+        yield CounterMetricFamily(
+            "gpuspawner_sessions_stopped_by_mistake",
+            "Stops for idleness after which somebody started again within ten minutes.",
+            value=self._seen.restarts,
+        )
+        refused = CounterMetricFamily(
+            "gpuspawner_heartbeats_refused",
+            "Heartbeats that were refused since the process began.",
+            labels=["kind"],
+        )
+        for kind in KINDS:
+            refused.add_metric([kind], self._refused[kind])
+        yield refused
+
+
 class MetricsHandler(HubHandler):
     """`metrics`: with the same token as the command line uses."""
 
@@ -59,6 +100,7 @@ class MetricsHandler(HubHandler):
         """The exposition format. Without a database there is nothing of money in it, not a zero."""
         registry = CollectorRegistry()
         registry.register(BoardCollector(self.services.board))
+        registry.register(SessionCollector(self.services))
         services = self.services
         with suppress(ControllerUnavailable):
             now = seconds_of(services.clock.now())

@@ -25,6 +25,7 @@ from gpuspawner.web.people import LANGUAGE_COOKIE, PersonHandler
 from gpuspawner.web.people_api import delete_machine
 from gpuspawner.web.rows import Row
 from gpuspawner.web.services import Services
+from gpuspawner.web.session_api import click
 from gpuspawner.web.words import WORDS
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -150,9 +151,12 @@ class MachinesPage(PageHandler):
 
     @authenticated
     async def post(self) -> None:
-        """Delete one machine for good, as the form asks."""
+        """Delete one machine for good, or keep it running for a while, as the form asks."""
         view = self.machine(self.get_body_argument("machine", ""))
-        await delete_machine(self, view.name)
+        if self.get_body_argument("action", "delete") == "keep":
+            await click(self, view, "keep", view.generation)
+        else:
+            await delete_machine(self, view.name)
         self.redirect(self.hub_auth.base_url)
 
     def _homes(self, view: ClaimView) -> tuple[Home, ...]:

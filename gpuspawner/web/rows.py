@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gpuspawner.model import Desired, Home, Power
-from gpuspawner.views import ClaimView
+from gpuspawner.views import ClaimView, nearest
 
 _STYLES = {
     Power.RUNNING: "running",
@@ -47,6 +47,18 @@ class Row:
         if self.view.desired is Desired.RUNNING:
             return self.view.url is None
         return self.deleting or self.view.power not in _AT_REST
+
+    @property
+    def stops_at(self) -> str:
+        """When it is stopped if nothing happens, as a moment for the browser; "" when nothing ends it."""
+        at = nearest(self.view.credit, self.view.session).deadline
+        return at.isoformat() if at else ""
+
+    @property
+    def keepable(self) -> bool:
+        """Whether a click gives it more time."""
+        session = self.view.session
+        return bool(session and session.deadline and session.extensions_left)
 
     @property
     def deletable(self) -> bool:

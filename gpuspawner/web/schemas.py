@@ -67,6 +67,18 @@ class StopBody(Body):
     reason: Reason = Reason.USER
 
 
+class ClickBody(Body):
+    """`POST claims/{name}/keep`, `lease` and `stop`: the session that somebody looked at."""
+
+    generation: int | None = None
+
+
+class HoldBody(ClickBody):
+    """`POST claims/{name}/hold`. `until` null ends it."""
+
+    until: AwareDatetime | None = None
+
+
 class RegisterBody(Body):
     """`POST agent/register`."""
 

@@ -39,6 +39,7 @@ async def status(services: Services) -> dict[str, Any]:
         "findings": [finding_json(one) for one in board.findings],
         "problems": board.problems,
         "look_again_at": _time(board.next_look),
+        "stopped_by_mistake": board.seen.restarts,
         "claims": [
             {
                 **view.to_json(),

@@ -36,6 +36,8 @@ WORDS: Mapping[str, Sentence] = {
     "no_files": say(_("No disk yet")),
     "kept": say(_("kept until an administrator deletes it")),
     "problems": say(_("What last went wrong")),
+    "stops_at": say(_("Stops at")),
+    "keep": say(_("Keep running")),
     "back": say(_("Back to the home page")),
     "error": say(_("This did not work")),
     "pending": say(_("Switching on")),

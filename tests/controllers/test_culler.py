@@ -102,7 +102,8 @@ def older(facts: Facts, seconds: float) -> Facts:
 def _click(c, name: str, room: Room) -> sessions.Kept:
     now = room.stage.clock.now()
     day = day_begins(room.policy.session, now)
-    claim, kept, given = sessions.of_claim(c, name, None, day)
+    standing = sessions.of_claim(c, name, None, day)
+    claim, kept, given = standing.claim, standing.kept, standing.given
     session = session_of(
         claim, None, room.observations.of(claim), now,
         extended_until=kept.extended_until, warned=kept.warned,
@@ -110,7 +111,7 @@ def _click(c, name: str, room: Room) -> sessions.Kept:
     grant, _shown = clicks.keep(room.policy, session, given, now)
     if grant.until:
         sessions.extend(c, claim, grant.until, day, now, actor="id-alice")
-    return sessions.of_claim(c, name, None, day)[1]
+    return sessions.of_claim(c, name, None, day).kept
 
 
 @pytest.fixture

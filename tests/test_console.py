@@ -87,6 +87,9 @@ HEAD = [
     "AGE",
     "COST",
     "WHY",
+    "DOES",
+    "STOPS",
+    "AT",
     "NEXT",
     "STEP",
 ]
@@ -109,8 +112,18 @@ async def test_status_prints_claims_beside_their_machines(there: House, desk: De
     assert again.startswith("The cloud is looked at again by ")
     [row] = table(out)
     assert row[:8] == ["alice", "-", "t4", "running", machine.id, "running", "small", "fake-1a"]
-    assert row[8:] == ["0:00:30", "0.0088 USD", "boot", row[-1]]
+    assert row[8:] == ["0:00:30", "0.0088 USD", "boot", "-", "-", row[-1]]
     assert row[-1].startswith("Wait until the server reports that it is up. Again by ")
+
+
+async def test_status_says_what_a_session_does_and_when_it_stops(there: House, desk: Desk):
+    await there.stage.runs("alice")
+    await there.controller.culler.look()
+    await there.controller.board.refresh()
+    _code, out, _err = await desk.types("status")
+    [row] = table(out)
+    assert row[11].startswith("unknown: What goes on in it cannot be seen at the moment")
+    assert re.fullmatch(r"\d\d:\d\d:00", row[12])
 
 
 async def test_status_as_json_is_what_the_controller_says(there: House, desk: Desk):

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from hypothesis import given, note, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from gpuspawner.policy.metering_changes import Note
 from gpuspawner.policy.money import Component, Rate
 from gpuspawner.store import ledger
+from gpuspawner.store.database import Database, engine_of
+from tests.store import postgresql
 from tests.store.ledger.bank import ALL, HOUR, NINE, SWEEP
 from tests.store.ledger.keeper import EXTRA, MINIMUM, SIZES, Keeper, Life, Start
+from tests.store.wishes import KEY
 
 pytestmark = SWEEP
 SOME = settings(max_examples=800 if ALL else 10)
@@ -24,15 +28,31 @@ OFF = st.integers(2, 3000)
 SIZE = st.sampled_from(sorted(SIZES))
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def engine(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Engine]:
+    """A database in which nobody else has prices or meters: nothing is ever committed to it here."""
+    if request.param == "sqlite":
+        path = tmp_path_factory.mktemp("metering") / "controller.sqlite"
+        shutil.copy(request.getfixturevalue("sqlite_tables"), path)
+        database = Database(f"sqlite:///{path}", KEY)
+    else:
+        server = request.getfixturevalue("postgresql_url")
+        database = Database(postgresql.new_database(server), KEY)
+        database.migrate()
+    yield engine_of(database)
+    database.close()
+
+
 @contextmanager
 def keeping(engine: Engine) -> Iterator[Keeper]:
     with engine.connect() as c:
         keeper = Keeper(c)
         try:
             yield keeper
-        except AssertionError:
-            note(keeper.dump())
-            raise
+        except AssertionError as wrong:
+            raise AssertionError(f"{wrong}\n{keeper.dump()}") from wrong
         finally:
             c.rollback()
 

@@ -57,6 +57,7 @@ class Api:
         ca: str = "",
         timeout: float = TIMEOUT_SECONDS,
     ) -> None:
+        self.url = url.rstrip("/")
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError(f"not an http or https address: {url!r}")

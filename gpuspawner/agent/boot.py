@@ -59,6 +59,7 @@ class Orders:
     unreachable_seconds: float
     disowned_seconds: float
     issued: float = 0.0
+    claim: str = ""
 
     @property
     def session(self) -> tuple[int, float]:
@@ -86,6 +87,7 @@ class Orders:
                 unreachable_seconds=float(data["unreachable_seconds"]),
                 disowned_seconds=float(data["disowned_seconds"]),
                 issued=float(data.get("issued") or 0.0),
+                claim=str(data.get("claim") or ""),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise Unreachable(f"orders that make no sense: {error!r}") from error

@@ -17,15 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from gpuspawner.agent.api import Unreachable
-from gpuspawner.agent.commands import CommandFailed, run
+from gpuspawner.agent.clock import Clock
+from gpuspawner.agent.gpus import Gpus
+from gpuspawner.agent.processes import Student
 
 SENSORS = "run/gpuspawner/server/sensors.json"
 SESSION = "run/gpuspawner/session.json"
 LARGEST_SENSORS = 64 << 10
+SAMPLE_SECONDS = 10.0
 SAVE_SECONDS = 60.0
 """How long saving and ending the server may take in all: the controller waits no longer."""
-
-_GPU_FIELDS = "utilization.gpu,memory.used,memory.total"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,13 @@ class Answer:
     session: Mapping[str, Any]
     issued: float = 0.0
     save_seconds: float = SAVE_SECONDS
+
+    @property
+    def save(self) -> str | None:
+        """The controller's own request to save, if there is one."""
+        inner = self.session.get("session")
+        save = inner.get("save") if isinstance(inner, dict) else None
+        return save if isinstance(save, str) else None
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Answer:
@@ -69,13 +77,27 @@ class Answer:
 
 
 class Facts:
-    """Measures the machine below `root`; what cannot be measured is None, never 0."""
+    """Measures the machine below `root`; what cannot be measured is None, never 0.
 
-    def __init__(self, root: Path, home: Path) -> None:
+    Call `look` often: it measures every ten seconds, whatever the rhythm of the heartbeats.
+    """
+
+    def __init__(self, root: Path, home: Path, clock: Clock, gpus: Gpus) -> None:
         self._root = root
         self._home = home
+        self._clock = clock
+        self._gpus = gpus
+        self._student = Student(root)
+        self._look_at = clock.monotonic()
         self._cpu: tuple[int, int] | None = None
-        self._has_gpu = shutil.which("nvidia-smi") is not None
+        self._seen: tuple[Any, float] | None = None
+
+    def look(self, server: int | None) -> None:
+        """Measure what is measured over time; `server` is the Jupyter server's process."""
+        now = self._clock.monotonic()
+        if now >= self._look_at:
+            self._look_at = now + SAMPLE_SECONDS
+            self._student.sample(now, server)
 
     def boot_id(self) -> str:
         """The kernel's name for this boot; empty if it tells none."""
@@ -83,13 +105,30 @@ class Facts:
 
     def read(self) -> dict[str, Any]:
         """Everything at once, percentages from 0 to 100."""
+        now = self._clock.monotonic()
         return {
             "cpu_percent": self._cpu_percent(),
             "memory_percent": self._memory_percent(),
-            "home_percent": self._home_percent(),
-            "gpus": self._gpus(),
-            "server": read_sensors(self._root / SENSORS),
+            "home_percent": _disk_percent(self._home),
+            "disk_percent": _disk_percent(self._root),
+            "gpus": self._gpus.facts(),
+            "processor": self._student.processor(),
+            "ssh": self._student.ssh(now),
+            **self.server(now),
         }
+
+    def server(self, now: float) -> dict[str, Any]:
+        """What the server wrote, and its age by what it counts and our own clock.
+
+        The file's own time could be anything.
+        """
+        server = read_sensors(self._root / SENSORS)
+        if server is None:
+            return {"server": None, "server_age": None}
+        writing = server.get("server"), server.get("sequence")
+        if self._seen is None or self._seen[0] != writing:
+            self._seen = writing, now
+        return {"server": server, "server_age": round(now - self._seen[1], 1)}
 
     def _cpu_percent(self) -> float | None:
         """The mean since the last call; None at the first."""
@@ -111,25 +150,6 @@ class Facts:
             return round(100.0 * (1 - int(sizes["MemAvailable"]) / int(sizes["MemTotal"])), 1)
         except (KeyError, ValueError, ZeroDivisionError):
             return None
-
-    def _home_percent(self) -> float | None:
-        try:
-            usage = shutil.disk_usage(self._home)
-        except OSError:
-            return None
-        return round(100.0 * usage.used / usage.total, 1) if usage.total else None
-
-    def _gpus(self) -> list[dict[str, float | None]] | None:
-        if not self._has_gpu:
-            return None
-        argv = ["nvidia-smi", f"--query-gpu={_GPU_FIELDS}", "--format=csv,noheader,nounits"]
-        try:
-            _, said = run(argv, timeout=5.0)
-        except CommandFailed:
-            return None
-        names = ("percent", "memory_mib", "memory_total_mib")
-        rows = (line.split(",") for line in said.splitlines() if line.strip())
-        return [dict(zip(names, map(_number, row), strict=False)) for row in rows]
 
 
 def read_sensors(path: Path) -> dict[str, Any] | None:
@@ -169,8 +189,9 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _number(text: str) -> float | None:
+def _disk_percent(folder: Path) -> float | None:
     try:
-        return float(text)
-    except ValueError:
+        usage = shutil.disk_usage(folder)
+    except OSError:
         return None
+    return round(100.0 * usage.used / usage.total, 1) if usage.total else None

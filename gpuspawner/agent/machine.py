@@ -1,8 +1,8 @@
 """The loop of one machine, from boot to power-off.
 
-    REGISTER ─▶ ORDERS ─▶ HOME ─▶ SERVER ─▶ UP ─▶ SAVED ─▶ OFF
-                  ▲                  └▶ FAILED ──▶┘
-                  └──────── a newer generation ◀──┘
+    REGISTER ─▶ ORDERS ─▶ HOME ─▶ SERVER ─▶ UP ◀▶ SAVING ─▶ SAVED ─▶ OFF
+                  ▲                  └▶ FAILED ───────────────▶┘
+                  └──────── a newer generation ◀───────────────┘
 
 One thread, one step at a time. Each phase does its next step and says how long to wait; heartbeats
 and the dead man's switch run in between, whatever the phase.
@@ -10,7 +10,6 @@ and the dead man's switch run in between, whatever the phase.
 
 from __future__ import annotations
 
-import enum
 import logging
 from pathlib import Path
 from typing import Any
@@ -20,36 +19,26 @@ from gpuspawner.agent.api import Api, ApiError, Disowned, NotWanted
 from gpuspawner.agent.clock import Clock
 from gpuspawner.agent.commands import CommandFailed, run
 from gpuspawner.agent.deadman import DeadMan
+from gpuspawner.agent.gpus import Gpus
 from gpuspawner.agent.heartbeat import SESSION, Answer, write_session
 from gpuspawner.agent.homes import HomeFailed
+from gpuspawner.agent.phases import Phase
+from gpuspawner.agent.saving import Saving
 from gpuspawner.agent.session import Session
-from gpuspawner.agent.supervisor import clip
+from gpuspawner.agent.supervisor import GRACE_SECONDS, clip
 
 HOME_SECONDS = 2.0
 PROBE_SECONDS = 0.25
 WATCH_SECONDS = 2.0
 LONGEST_BACKOFF = 30.0
 WARN_SECONDS = 300.0
+LAST_SAVE_SECONDS = 45.0
+"""So long before the machine gives up the front ends are asked to save."""
+
 OFF_SECONDS = 600.0
 """How long a machine whose session is over waits to be switched off before it does so itself."""
 
 log = logging.getLogger(__name__)
-
-
-class Phase(enum.Enum):
-    """Where the machine is; the value is what a heartbeat says of the server."""
-
-    def __init__(self, server: str) -> None:
-        self.server = server.partition(":")[0]
-
-    REGISTER = "stopped:not registered"
-    ORDERS = "starting:orders"
-    HOME = "starting:home"
-    SERVER = "starting:server"
-    UP = "running"
-    FAILED = "stopped:failed"
-    SAVED = "stopped:saved"
-    OFF = "stopped:off"
 
 
 class Agent:
@@ -71,20 +60,24 @@ class Agent:
         self._clock = clock
         self._identity: boot.Identity | None = None
         self._session: Session | None = None
+        self._gpus = Gpus(clock)
         self._dead = DeadMan(clock.monotonic())
         self._told: set[tuple[tuple[int, float], str]] = set()
         self._outcome = ("", "")
         self._backoff = 0.0
         self._heartbeat_at = 0.0
         self._sequence = 0
+        self._grace = GRACE_SECONDS
         self._off_at: float | None = None
         self._ending = False
         self.phase = Phase.REGISTER
 
     def run(self) -> None:
         """Live until the machine is to be off, or `end` is called."""
+        self._gpus.start()
         while not self._ending and self.phase is not Phase.OFF:
             self._clock.wait(self.step())
+        self._gpus.stop()
         self._close()
 
     def end(self) -> None:
@@ -98,6 +91,7 @@ class Agent:
             return self._power_off()
         try:
             if self._identity is not None and self._session is not None:
+                self._session.facts.look(self._session.server.pid)
                 self._beat(self._identity, self._session)
             wait = self._advance()
         except (Disowned, NotWanted) as error:
@@ -122,6 +116,7 @@ class Agent:
             Phase.HOME: self._open_home,
             Phase.SERVER: self._await_server,
             Phase.UP: self._watch_server,
+            Phase.SAVING: self._await_saved,
         }
         return steps.get(self.phase, self._await_off)(session)
 
@@ -131,7 +126,8 @@ class Agent:
         self._dead = self._dead.limited(orders.unreachable_seconds, orders.disowned_seconds)
         fresh = self._session is None or self._session.orders.session != orders.session
         self._close()
-        self._session = Session(self._root, orders, self._clock)
+        url = self._api.url.removesuffix("/agent")
+        self._session = Session(self._root, orders, self._clock, self._gpus, url)
         if fresh:
             self._off_at = None
             self._heartbeat_at = self._clock.monotonic() + orders.heartbeat_seconds
@@ -208,17 +204,40 @@ class Agent:
         answer = Answer.from_json(self._api.heartbeat(identity.bearer, body))
         self._heard()
         self._heartbeat_at = self._clock.monotonic() + answer.next_seconds
-        self._show(dict(answer.session))
         self._obey(answer, session)
+        shown = dict(answer.session)
+        self._show(session.saving.shown(shown) if session.saving else shown)
 
     def _obey(self, answer: Answer, session: Session) -> None:
         """The verdict goes before a newer generation: it is about that one."""
-        if answer.verdict == "save_and_stop":
-            if self.phase is not Phase.SAVED:
-                session.close()
-                self._end_session(Phase.SAVED, "saved")
-        elif answer.generation > session.orders.generation or answer.issued > session.orders.issued:
+        if answer.verdict in {"save_and_stop", "stop_now"}:
+            self._begin_to_stop(answer, session)
+            return
+        if self.phase is Phase.SAVING:
+            self.phase, session.saving = Phase.UP, None
+        if answer.generation > session.orders.generation or answer.issued > session.orders.issued:
             self.phase = Phase.ORDERS
+
+    def _begin_to_stop(self, answer: Answer, session: Session) -> None:
+        """Half of the time is for the front ends, the other half for the server."""
+        if self.phase in {Phase.SAVED, Phase.SAVING}:
+            return
+        half = answer.save_seconds / 2
+        self._grace = min(half, GRACE_SECONDS)
+        if self.phase is not Phase.UP or answer.verdict == "stop_now":
+            half = 0.0
+        request = answer.save or f"stop-{session.orders.generation}"
+        session.saving = Saving(request, self._clock.monotonic() + half)
+        self.phase = Phase.SAVING
+
+    def _await_saved(self, session: Session) -> float:
+        now = self._clock.monotonic()
+        if session.saving and not session.saving.is_over(now, session.facts.server(now)):
+            return PROBE_SECONDS
+        session.saving = None
+        session.close(self._grace)
+        self._end_session(Phase.SAVED, "saved")
+        return 0.0
 
     def _tell(self, stage: str, detail: str = "") -> None:
         """Report `stage`, once for each generation."""
@@ -236,9 +255,13 @@ class Agent:
         remaining, why = self._dead.remaining(now)
         if self._off_at is not None:
             remaining, why = min((remaining, why), (self._off_at - now, "over"))
-        if remaining <= WARN_SECONDS and (why != "over" or remaining <= 0):
-            left = max(int(remaining), 0)
-            self._show({"verdict": "keep", "reason": why, "seconds_left": left})
+        if why == "over":
+            return remaining <= 0
+        if remaining <= WARN_SECONDS:
+            shown = {"verdict": "warn", "reason": why, "seconds_left": max(int(remaining), 0)}
+            if remaining <= LAST_SAVE_SECONDS:
+                shown = Saving(why, now).shown({**shown, "verdict": "save_and_stop"})
+            self._show(shown)
         if remaining > 0:
             return False
         log.warning("powering off: %s", why)

@@ -7,22 +7,28 @@ from pathlib import Path
 from gpuspawner.agent.boot import Orders
 from gpuspawner.agent.clock import Clock
 from gpuspawner.agent.commands import run
+from gpuspawner.agent.gpus import Gpus
 from gpuspawner.agent.heartbeat import SENSORS, SESSION, Facts
 from gpuspawner.agent.homes import Home
-from gpuspawner.agent.supervisor import Supervisor
+from gpuspawner.agent.saving import Saving
+from gpuspawner.agent.supervisor import GRACE_SECONDS, Supervisor
 
 LOG = "var/log/gpuspawner/server.log"
 
 
 class Session:
-    """One generation's session on the machine below `root`."""
+    """One generation's session on the machine below `root`.
 
-    def __init__(self, root: Path, orders: Orders, clock: Clock) -> None:
+    `url` is where the controller's REST begins, for the student's own requests.
+    """
+
+    def __init__(self, root: Path, orders: Orders, clock: Clock, gpus: Gpus, url: str) -> None:
         self._sensors = root / SENSORS
         self._opened = False
         self.orders = orders
         self.home = Home(root, orders.user)
-        self.facts = Facts(root, self.home.folder)
+        self.facts = Facts(root, self.home.folder, clock, gpus)
+        self.saving: Saving | None = None
         self.server = Supervisor(
             orders,
             log=root / LOG,
@@ -31,6 +37,9 @@ class Session:
             extra={
                 "GPUSPAWNER_SENSORS_FILE": str(self._sensors),
                 "GPUSPAWNER_SESSION_FILE": str(root / SESSION),
+                "GPUSPAWNER_API_URL": url,
+                "GPUSPAWNER_CLAIM": orders.claim,
+                "GPUSPAWNER_GENERATION": str(orders.generation),
             },
         )
 
@@ -55,9 +64,13 @@ class Session:
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         run(["chown", f"{self.orders.user}:{self.orders.user}", str(folder)])
 
-    def close(self) -> None:
-        """End the server gently and have the home on its disk. Safe to repeat; never raises."""
+    def close(self, grace: float = GRACE_SECONDS) -> None:
+        """End the server gently and have the home on its disk. Safe to repeat; never raises.
+
+        Args:
+            grace: seconds that the server has to end.
+        """
         if self._opened:
             self._opened = False
-            self.server.stop()
+            self.server.stop(grace)
             self.home.release()

@@ -114,15 +114,20 @@ class Supervisor:
         finally:
             connection.close()
 
-    def stop(self) -> None:
-        """End the server: SIGTERM, so that it ends its kernels; SIGKILL after the grace."""
+    @property
+    def pid(self) -> int | None:
+        """The server's process; None when there is none."""
+        return None if self._process is None else self._process.pid
+
+    def stop(self, grace: float = GRACE_SECONDS) -> None:
+        """End the server: SIGTERM, so that it ends its kernels; SIGKILL after `grace` seconds."""
         process, self._process = self._process, None
         if process is None:
             return
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         try:
-            process.wait(GRACE_SECONDS)
+            process.wait(grace)
         except subprocess.TimeoutExpired:
             pass
         finally:

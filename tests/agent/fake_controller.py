@@ -139,6 +139,7 @@ def orders(**changes: Any) -> dict[str, Any]:
         "heartbeat_seconds": 1,
         "unreachable_seconds": 1800,
         "disowned_seconds": 600,
+        "claim": "gs-alice",
         "from-the-future": True,
         **changes,
     }

@@ -58,6 +58,9 @@ def test_the_server_gets_the_environment_and_the_agents_own_address_and_path(
         "PATH": os.environ["PATH"],
         "GPUSPAWNER_SENSORS_FILE": str(machine.root / "run/gpuspawner/server/sensors.json"),
         "GPUSPAWNER_SESSION_FILE": str(machine.root / "run/gpuspawner/session.json"),
+        "GPUSPAWNER_API_URL": controller.url.removesuffix("/agent"),
+        "GPUSPAWNER_CLAIM": "gs-alice",
+        "GPUSPAWNER_GENERATION": "1",
         "JUPYTERHUB_SERVICE_URL": f"http://127.0.0.1:{port}/user/alice/",
     }
 

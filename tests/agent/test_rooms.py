@@ -22,9 +22,10 @@ from gpuspawner.agent.__main__ import main
 from gpuspawner.agent.api import LARGEST_ANSWER, Api, Disowned, NotWanted, Unreachable
 from gpuspawner.agent.clock import SystemClock
 from gpuspawner.agent.deadman import DeadMan
+from gpuspawner.agent.gpus import Gpus
 from gpuspawner.agent.homes import Home, HomeFailed
 from gpuspawner.agent.supervisor import redact
-from tests.agent.conftest import DEVICE, FolderMachine
+from tests.agent.conftest import DEVICE, FolderMachine, HandClock
 from tests.agent.fake_controller import FakeController, orders
 
 AGENT = Path(boot.__file__).parent
@@ -229,28 +230,38 @@ def test_what_cannot_be_measured_is_unknown_and_not_zero(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    facts = heartbeat.Facts(tmp_path, tmp_path / "nowhere")
-    assert facts.read() == {
+    clock = HandClock()
+    facts = heartbeat.Facts(tmp_path, tmp_path / "nowhere", clock, Gpus(clock))
+    facts.look(4711)
+    measured = facts.read()
+    assert 0 <= measured.pop("disk_percent") <= 100
+    assert measured == {
         "cpu_percent": None,
         "memory_percent": None,
         "home_percent": None,
         "gpus": None,
+        "processor": None,
+        "ssh": None,
         "server": None,
+        "server_age": None,
     }
     assert facts.boot_id() == ""
 
 
-def test_a_gpu_is_told_with_what_it_will_not_say_unknown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_age_of_what_the_server_wrote_is_that_of_its_count_and_not_of_the_file(
+    tmp_path: Path,
 ) -> None:
-    smi = tmp_path / "nvidia-smi"
-    smi.write_text("#!/bin/sh\necho '37, 1024, 15360'\necho '[N/A], 0, 15360'\n")
-    smi.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert heartbeat.Facts(tmp_path, tmp_path).read()["gpus"] == [
-        {"percent": 37.0, "memory_mib": 1024.0, "memory_total_mib": 15360.0},
-        {"percent": None, "memory_mib": 0.0, "memory_total_mib": 15360.0},
-    ]
+    clock = HandClock()
+    path = tmp_path / heartbeat.SENSORS
+    path.parent.mkdir(parents=True)
+    facts = heartbeat.Facts(tmp_path, tmp_path, clock, Gpus(clock))
+    ages = []
+    for sequence in (1, 2, 2, 2, 3):
+        path.write_text(json.dumps({"server": "a", "sequence": sequence}))
+        os.utime(path, (0, 0))
+        ages.append(facts.read()["server_age"])
+        clock.now += 10
+    assert ages == [0, 0, 10, 20, 0]
 
 
 @pytest.mark.parametrize(("said", "seconds"), [(0, 1.0), (5, 5.0), (1e9, 300.0)])

@@ -97,7 +97,6 @@ class EnvironmentHandler(AgentHandler):
                 "claim": claim.name,
                 "unreachable_seconds": agent.unreachable_seconds,
                 "disowned_seconds": agent.disowned_seconds,
-                "claim": claim.name,
             }
         )
 

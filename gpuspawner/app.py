@@ -103,7 +103,9 @@ class Controller:
         self._inspector = Inspector(provider, seen, clock)
         self._beats = Beats(database, clock)
         self._roll_call = (
-            RollCall(hub.servers, database, clock, record, loaded.identity.hub_id) if hub else None
+            RollCall(hub.servers, database, seen, clock, record, loaded.identity.hub_id)
+            if hub
+            else None
         )
         self.services = Services(
             database, self.board, self._beats, provider, loaded.identity, clock, record,

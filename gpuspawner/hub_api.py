@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -30,12 +31,12 @@ class Hub:
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"token {token}", "Accept": _PAGED}
 
-    async def servers(self) -> frozenset[tuple[str, str]] | None:
-        """User and server name of every server that is ready or pending.
+    async def servers(self) -> dict[tuple[str, str], datetime | None] | None:
+        """User and server name of every server that is ready or pending, with its last activity.
 
         None when the hub does not say so in full: it is down, it restarts, or a page is missing.
         """
-        found: set[tuple[str, str]] = set()
+        found = dict[tuple[str, str], datetime | None]()
         url: str | None = f"{self._url}/users?state=active"
         timeout = aiohttp.ClientTimeout(total=_SECONDS)
         try:
@@ -57,7 +58,7 @@ class Hub:
         ) as error:
             _log.info("the hub does not say which servers it has: %r", error)
             return None
-        return frozenset(found)
+        return found
 
     async def members(self, group: str) -> frozenset[str] | None:
         """The users in a group, nobody if there is no such group; None when the hub does not say.
@@ -94,7 +95,14 @@ class Hub:
         return found if isinstance(found, dict) else None
 
 
-def _servers(users: list[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+def _servers(
+    users: list[Mapping[str, Any]],
+) -> Iterator[tuple[tuple[str, str], datetime | None]]:
     for user in users:
-        for name in user["servers"]:
-            yield user["name"], name
+        for name, server in user["servers"].items():
+            yield (user["name"], name), _moment(server.get("last_activity"))
+
+
+def _moment(text: str | None) -> datetime | None:
+    """A time as the hub writes it; Python 3.10 does not read its `Z`."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -15,19 +15,26 @@ from gpuspawner.policy import roll_call, sentences
 from gpuspawner.settings import ControllerRecord
 from gpuspawner.store import claims
 from gpuspawner.store.database import Database
+from gpuspawner.store.seen import Seen
 
 _log = logging.getLogger(__name__)
 
-Servers = Callable[[], Awaitable["frozenset[tuple[str, str]] | None"]]
+Servers = Callable[[], Awaitable["Mapping[tuple[str, str], datetime | None] | None"]]
 
 
 class RollCall:
     """Writes the wish `stopped` where the hub has no server, and nothing else."""
 
     def __init__(
-        self, servers: Servers, database: Database, clock: Clock, record: ControllerRecord, hub: str
+        self,
+        servers: Servers,
+        database: Database,
+        seen: Seen,
+        clock: Clock,
+        record: ControllerRecord,
+        hub: str,
     ) -> None:
-        self._servers, self._database, self._clock = servers, database, clock
+        self._servers, self._database, self._seen, self._clock = servers, database, seen, clock
         self._interval, self._grace, self._hub = (
             record.roll_call_interval,
             record.roll_call_grace,
@@ -51,6 +58,10 @@ class RollCall:
             self._missing = {}
             return
         present = {claim_name(self._hub, user, server): (user, server) for user, server in servers}
+        # Asked only where a machine does not say itself what goes on in it.
+        self._seen.hub_activity = {
+            claim_name(self._hub, *whose): at for whose, at in servers.items() if at
+        }
         now = self._clock.now()
         known = await self._database.read(claims.all_claims)
         self._missing = roll_call.call(self._missing, known, present, now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from aiohttp import web
@@ -42,7 +42,13 @@ class FakeHub:
             url = str(request.url.update_query(offset=offset + 2))
             following = {"offset": offset + 2, "limit": 2, "url": url}
         items = [
-            {"name": user, "servers": {name: {"ready": True} for name in self.servers[user]}}
+            {
+                "name": user,
+                "servers": {
+                    name: {"ready": True, "last_activity": "2026-03-02T08:30:00Z"}
+                    for name in self.servers[user]
+                },
+            }
             for user in users[offset : offset + 2]
         ]
         return web.json_response({"items": items, "_pagination": {"next": following}})
@@ -65,7 +71,9 @@ async def hub():
 
 async def looks(stage: Stage, hub: FakeHub, times: int = 3, *, between=None) -> None:
     """A roll call, so many times, 90 s apart."""
-    roll_call = RollCall(hub.api.servers, stage.database, stage.clock, record(), IDENTITY.hub_id)
+    roll_call = RollCall(
+        hub.api.servers, stage.database, stage.seen, stage.clock, record(), IDENTITY.hub_id
+    )
     for number in range(times):
         if between:
             between(number)
@@ -75,7 +83,9 @@ async def looks(stage: Stage, hub: FakeHub, times: int = 3, *, between=None) -> 
 
 async def test_every_server_on_every_page_is_heard(hub):
     hub.servers = {"ann": [""], "bob": ["", "second"], "eve": [""], "kim": []}
-    assert await hub.api.servers() == {("ann", ""), ("bob", ""), ("bob", "second"), ("eve", "")}
+    at = datetime(2026, 3, 2, 8, 30, tzinfo=timezone.utc)
+    whose = (("ann", ""), ("bob", ""), ("bob", "second"), ("eve", ""))
+    assert await hub.api.servers() == dict.fromkeys(whose, at)
     assert hub.tokens == {"token our-token"}
 
 

@@ -34,6 +34,7 @@ class Session:
             log=root / LOG,
             home=self.home.folder,
             clock=clock,
+            clean=self._sensors.parent / "without-settings",
             extra={
                 "GPUSPAWNER_SENSORS_FILE": str(self._sensors),
                 "GPUSPAWNER_SESSION_FILE": str(root / SESSION),

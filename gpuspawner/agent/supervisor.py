@@ -34,17 +34,28 @@ class Supervisor:
         log: the file that gets what the server prints.
         home: the directory it starts in.
         clock: for the grace and for forgiving.
+        clean: a folder outside of the home that the student may write to, for a start without
+            the student's own settings.
         extra: further variables for the server.
     """
 
     def __init__(
-        self, orders: Orders, *, log: Path, home: Path, clock: Clock, extra: Mapping[str, str]
+        self,
+        orders: Orders,
+        *,
+        log: Path,
+        home: Path,
+        clock: Clock,
+        clean: Path,
+        extra: Mapping[str, str],
     ) -> None:
         self._orders = orders
         self._log = log
         self._home = home
         self._clock = clock
+        self._clean = clean
         self._extra = dict(extra)
+        self._has_answered = False
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
         self._deaths = 0
@@ -86,7 +97,11 @@ class Supervisor:
         self._started_at = self._clock.monotonic()
 
     def check(self) -> str:
-        """How it is: `running`, `restarted` (it had died), or `failed` (it died once too often)."""
+        """How it is: `running`, `restarted` (it had died), or `failed` (it died once too often).
+
+        The last try of a server that has never answered is without the student's own settings: a
+        broken `~/.jupyter` or `~/.local`, or a full home, is what keeps it from starting most often.
+        """
         self._trim_log()
         if self._process is not None and self._process.poll() is None:
             if self._clock.monotonic() - self._started_at >= STEADY_SECONDS:
@@ -95,6 +110,8 @@ class Supervisor:
         self._deaths += 1
         if self._deaths > RESTARTS:
             return "failed"
+        if self._deaths == RESTARTS and not self._has_answered:
+            self._extra |= without_settings(self._clean)
         self.start()
         return "restarted"
 
@@ -108,11 +125,13 @@ class Supervisor:
         connection = http.client.HTTPConnection(orders.address, orders.port, timeout=_PROBE_SECONDS)
         try:
             connection.request("GET", path)
-            return connection.getresponse().status // 100 == 2
+            answers = connection.getresponse().status // 100 == 2
         except (OSError, http.client.HTTPException):
             return False
         finally:
             connection.close()
+        self._has_answered |= answers
+        return answers
 
     @property
     def pid(self) -> int | None:
@@ -165,6 +184,21 @@ class Supervisor:
         with contextlib.suppress(OSError):
             if self._log.stat().st_size > LARGEST_LOG:
                 os.truncate(self._log, 0)
+
+
+def without_settings(folder: Path) -> dict[str, str]:
+    """The variables that make a server look for its settings below `folder`, not in the home.
+
+    Jupyter makes the folders itself, as the student. `GPUSPAWNER_WITHOUT_SETTINGS` tells the server.
+    """
+    return {
+        "GPUSPAWNER_WITHOUT_SETTINGS": "1",
+        "JUPYTER_CONFIG_DIR": str(folder / "config"),
+        "JUPYTER_DATA_DIR": str(folder / "data"),
+        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+        "IPYTHONDIR": str(folder / "ipython"),
+        "PYTHONNOUSERSITE": "1",
+    }
 
 
 def redact(text: str, environment: Mapping[str, str]) -> str:

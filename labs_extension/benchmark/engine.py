@@ -26,12 +26,7 @@ class Engine:
 
     def gpus(self) -> list[str]:
         """The GPUs that the backend sees, in its own words."""
-        if self.backend == "torch":
-            cuda = self._module.cuda
-            return [cuda.get_device_name(number) for number in range(cuda.device_count())]
-        if self.backend == "tensorflow":
-            return [one.name for one in self._module.config.list_physical_devices("GPU")]
-        return [str(one) for one in self._module.devices() if one.platform in {"gpu", "cuda"}]
+        return gpus()
 
     def versions(self) -> dict[str, str | None]:
         """What this was measured with."""
@@ -82,3 +77,14 @@ class Engine:
             manager: contextlib.AbstractContextManager[Any] = self._module.no_grad()
             return manager
         return contextlib.nullcontext()
+
+
+def gpus() -> list[str]:
+    """The GPUs that Keras' backend sees, in its own words."""
+    backend = keras.config.backend()
+    module = importlib.import_module(NAMES[backend])
+    if backend == "torch":
+        return [module.cuda.get_device_name(one) for one in range(module.cuda.device_count())]
+    if backend == "tensorflow":
+        return [one.name for one in module.config.list_physical_devices("GPU")]
+    return [str(one) for one in module.devices() if one.platform in {"gpu", "cuda"}]

@@ -15,7 +15,7 @@ from labs_extension.benchmark.plan import ITEMS, Scale
 from labs_extension.benchmark.timing import measure
 from labs_extension.benchmark.work import rate
 from labs_extension.clock import Clock
-from labs_extension.data import DataMissing, load_cifar10, load_mnist
+from labs_extension.data import DataMissing, Split, load_cifar10, load_mnist
 
 TARGET = 0.99
 PEAK_RATE = 1e-2
@@ -65,9 +65,8 @@ class School:
                 yield name, {"status": "skipped", "reason": "no_data", "detail": str(error)[:300]}
             return
         limit = self._scale.limit
-        train = self._images(x[:limit, :, :, None]), y[:limit]
-        test = self._images(x_test[:limit, :, :, None]), y_test[:limit]
-        lessons = [self._lesson(train, test, seed) for seed in range(self._scale.seeds)]
+        train, test = (x[:limit], y[:limit]), (x_test[:limit], y_test[:limit])
+        lessons = [self.lesson(train, test, seed) for seed in range(self._scale.seeds)]
         for name in names:
             yield name, {"unit": ITEMS[name].unit, "data": "real", **_ROWS[name](lessons)}
 
@@ -105,15 +104,24 @@ class School:
             row["accuracy"] = _right(model, self._images(x_test[:limit]), y_test[:limit])
         return row
 
-    def _lesson(self, train: Any, test: Any, seed: int) -> tuple[float | None, float]:
-        """Seconds to the target (None: not reached), and the accuracy at the end."""
-        (x, y), batch = train, self._scale.batch
+    def lesson(self, train: Split, test: Split, seed: int) -> tuple[float | None, float]:
+        """One training on MNIST: seconds to the target (None: not reached), accuracy at the end.
+
+        Args:
+            train: images `(n, 28, 28)` and labels `(n,)` of bytes.
+            test: the same, to test with.
+            seed: of the weights and of the order of the images.
+        """
+        (x, y), (x_test, y_test) = (
+            (self._images(images[:, :, :, None]), labels) for images, labels in (train, test)
+        )
+        batch = self._scale.batch
         steps = -(-len(y) // batch) * self._scale.epochs
         model = self._model(x.shape[1:], NARROW, steps, seed)
         spent, reached, accuracy = 0.0, None, 0.0
         for _ in range(self._scale.epochs):
             spent += self._seconds(model, x, y, batch)
-            accuracy = _right(model, *test)
+            accuracy = _right(model, x_test, y_test)
             if reached is None and accuracy >= TARGET:
                 reached = spent
         return reached, accuracy

@@ -1,4 +1,4 @@
-"""The data sets of the course: MNIST and CIFAR-10 from files that are checked, digits without any.
+"""The data sets of the course: MNIST and CIFAR-10 from checked files, digits and shapes without any.
 
 ```python
 from labs_extension.data import load_mnist
@@ -9,6 +9,16 @@ from labs_extension.data import load_mnist
 from __future__ import annotations
 
 from labs_extension.data.places import DataMissing
-from labs_extension.data.sets import CLASSES, load_cifar10, load_digits, load_mnist
+from labs_extension.data.sets import CLASSES, Split, load_cifar10, load_digits, load_mnist
+from labs_extension.data.shapes import SHAPES, make_shapes
 
-__all__ = ["CLASSES", "DataMissing", "load_cifar10", "load_digits", "load_mnist"]
+__all__ = [
+    "CLASSES",
+    "SHAPES",
+    "DataMissing",
+    "Split",
+    "load_cifar10",
+    "load_digits",
+    "load_mnist",
+    "make_shapes",
+]

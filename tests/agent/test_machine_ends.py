@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from pathlib import Path
+
+import pytest
 
 from gpuspawner.agent.machine import Phase
-from tests.agent.conftest import FolderMachine
+from tests.agent.conftest import STUB, FolderMachine
 from tests.agent.fake_controller import FakeController, orders
 
 
@@ -54,6 +58,49 @@ def test_a_long_failure_is_cut_to_eight_kibibytes(
     agent = machine.start()
     machine.until(agent, lambda: "failed" in controller.stages)
     assert 8000 < len(controller.reports[-1][2].encode()) <= 8192
+
+
+BROKEN_HOME = """
+import os, runpy, sys
+settings = os.environ.get("JUPYTER_CONFIG_DIR", os.path.expanduser("~/.jupyter"))
+if os.path.exists(settings + "/jupyter_server_config.py"):
+    sys.exit("broken settings")
+runpy.run_path({stub!r}, run_name="__main__")
+"""
+
+
+@pytest.fixture
+def picky(machine, controller, tmp_path):
+    """A server that does not start where its student's settings are broken."""
+    program = tmp_path / "picky.py"
+    program.write_text(BROKEN_HOME.format(stub=str(STUB)))
+    controller.orders = {**controller.orders, "command": [sys.executable, str(program)]}
+    return program
+
+
+def environment_of(pid):
+    text = Path(f"/proc/{pid}/environ").read_text()
+    return dict(entry.split("=", 1) for entry in text.split("\0") if entry)
+
+
+def test_broken_settings_are_left_out_at_the_last_try_and_nothing_of_them_is_touched(
+    machine, picky
+):
+    home = machine.root / "home" / "student"
+    broken = home / ".jupyter" / "jupyter_server_config.py"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("this is not Python")
+    agent = machine.up()
+    seen = environment_of(machine.server(agent))
+    clean = machine.root / "run/gpuspawner/server/without-settings"
+    assert seen["GPUSPAWNER_WITHOUT_SETTINGS"] == "1"
+    assert seen["JUPYTER_CONFIG_DIR"] == str(clean / "config")
+    assert broken.read_text() == "this is not Python"
+
+
+def test_settings_that_work_are_used(machine, picky):
+    agent = machine.up()
+    assert "GPUSPAWNER_WITHOUT_SETTINGS" not in environment_of(machine.server(agent))
 
 
 def test_an_agent_that_is_restarted_resumes_with_its_key_and_its_mounted_home(

@@ -1,0 +1,113 @@
+# %% [markdown] lang="en"
+# # Start here
+#
+# This is your own machine. Run a cell with **Shift+Enter**, read what it says, and go on to the next.
+
+# %% [markdown] lang="ko"
+# # 여기서 시작하세요
+#
+# 지금 보고 있는 것은 여러분만의 컴퓨터예요. **Shift+Enter**로 셀을 실행하고, 결과를 읽고, 다음 셀로 넘어가세요.
+
+# %%
+from pathlib import Path
+
+from labs_extension.lesson import check, is_kept, machine, session, words
+
+# %% [markdown] lang="en"
+# ## Your machine
+#
+# It is a computer in a data centre, and only you are on it.
+
+# %% [markdown] lang="ko"
+# ## 내 컴퓨터
+#
+# 데이터 센터에 있는 컴퓨터이고, 여러분 혼자 씁니다.
+
+# %%
+mine = machine()
+mine
+
+# %%
+check(
+    mine["processors"] >= 1 and mine["home_free_gib"] > 0.1,
+    en="There is a processor, and room in your home.",
+    ko="프로세서가 있고, 홈 폴더에 빈자리가 있어요.",
+)
+
+# %% [markdown] lang="en"
+# ## Your credit
+#
+# While the machine runs it costs credit, by the second, also when you only look at it. When your credit is used up the machine is stopped; you are warned before.
+
+# %% [markdown] lang="ko"
+# ## 내 크레딧
+#
+# 컴퓨터가 켜져 있는 동안은 보고만 있어도 초 단위로 크레딧이 줄어요. 크레딧을 다 쓰면 컴퓨터가 꺼지고, 그 전에 미리 알려 드려요.
+
+# %%
+said = session()
+if said is None:
+    print(
+        words(
+            en="No hub speaks to this notebook, so nothing is charged.",
+            ko="이 노트북은 허브와 연결되어 있지 않아서 요금이 들지 않아요.",
+        )
+    )
+else:
+    print(
+        words(en="Your credit, as of a moment ago:", ko="조금 전 기준 내 크레딧:"),
+        said.get("balance"),
+    )
+    print(
+        words(en="The machine stops at:", ko="컴퓨터가 꺼지는 시각:"), said.get("deadline") or "–"
+    )
+
+# %% [markdown] lang="en"
+# ## What is kept
+#
+# Your home folder is on a disk of its own, which is kept when the machine is stopped. Everything else is gone then, `/tmp` too.
+
+# %% [markdown] lang="ko"
+# ## 남는 것과 사라지는 것
+#
+# 홈 폴더는 따로 있는 디스크에 있어서, 컴퓨터를 꺼도 남아요. 나머지는 모두 사라져요. `/tmp`도 마찬가지예요.
+
+# %%
+for place in (Path.home() / "my-results.csv", Path("/tmp/my-results.csv")):
+    kept = is_kept(place)
+    print(
+        f"{place}: {words(en='is kept', ko='남아요') if kept else words(en='is GONE after a stop', ko='끄면 사라져요!')}"
+    )
+
+# %%
+check(
+    is_kept(Path.home() / "my-results.csv") and not is_kept("/dev/shm/my-results.csv"),
+    en="What you save in your home is there next time.",
+    ko="홈 폴더에 저장하면 다음에도 그대로 있어요.",
+)
+
+# %% [markdown] lang="en"
+# ## Packages of your own
+#
+# Choose the kernel **Python 3 (my packages)** at the top right. What you install in it with `%pip install` lies in your home, so it is kept. If you broke something in it, go back to **Python 3**, which is always as it was.
+
+# %% [markdown] lang="ko"
+# ## 내가 설치하는 패키지
+#
+# 오른쪽 위에서 **Python 3 (내 패키지)** 커널을 고르세요. 거기서 `%pip install`로 설치한 것은 홈 폴더에 들어가서 남아요. 무언가 망가졌다면 **Python 3** 커널로 돌아오면 돼요. 이 커널은 늘 처음 그대로예요.
+
+# %% [markdown] lang="en"
+# ## Stop when you are done
+#
+# **File → Hub Control Panel → Stop My Server.** Closing the browser does not stop the machine at once. A training that runs is better left alone: the machine is not stopped while it computes.
+
+# %% [markdown] lang="ko"
+# ## 다 썼으면 끄기
+#
+# **File → Hub Control Panel → Stop My Server**를 누르세요. 브라우저를 닫는다고 컴퓨터가 바로 꺼지지는 않아요. 학습이 돌고 있다면 그대로 두어도 돼요. 계산 중에는 끄지 않아요.
+
+# %% [markdown] lang="en"
+# **Next:** [Is there a GPU?](01_is_there_a_gpu.ipynb)
+
+# %% [markdown] lang="ko"
+# **다음:** [GPU가 있나요?](01_is_there_a_gpu.ipynb)

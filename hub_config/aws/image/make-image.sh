@@ -41,7 +41,7 @@ install_packages() {
   apt-get update -qq
   # What the agent asks the machine for is in util-linux, e2fsprogs, coreutils and passwd.
   apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 \
-    python3 python3-venv sudo util-linux e2fsprogs coreutils passwd </dev/null
+    python3 python3-venv fonts-nanum sudo util-linux e2fsprogs coreutils passwd </dev/null
 }
 
 install_agent() {

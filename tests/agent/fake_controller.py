@@ -57,7 +57,8 @@ class FakeController:
                 setattr(self, name, value)
 
     def close(self) -> None:
-        self._server.shutdown()
+        if self._thread.is_alive():
+            self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 

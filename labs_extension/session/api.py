@@ -18,6 +18,7 @@ from labs_extension.clock import Clock
 from labs_extension.handler import LabsHandler
 from labs_extension.session.activity import Activity
 from labs_extension.session.relay import Controller
+from labs_extension.session.sentences import giving_up
 
 LARGEST_SESSION = 64 << 10
 LONGEST_NAME = 128
@@ -45,9 +46,12 @@ class SessionHandler(LabsHandler):
         if isinstance(session, dict) and isinstance(session.get("save"), str):
             self._activity.asked_to_save(session["save"])
         now = datetime.fromtimestamp(self._clock.now(), timezone.utc)
+        # The agent speaks no language: what the controller cannot say any more is said here.
+        sentence = said.get("sentence") or giving_up(said.get("reason"))
         self.answer(
             {
                 **said,
+                **({"sentence": sentence} if sentence else {}),
                 "server_time": now.isoformat(timespec="milliseconds"),
                 "claim": self._controller.claim or None,
                 "generation": self._controller.generation,

@@ -14,6 +14,21 @@ _NONSENSE = _(
     "The hub answered in a way that makes no sense, so it is not certain whether anything was changed. Look again in a minute."
 )
 
+_GIVING_UP = {
+    "unreachable": _(
+        "This machine cannot reach the hub any more, so it saves your work and switches itself off soon. Save now. If this stays, tell your administrator."
+    ),
+    "disowned": _(
+        "The hub does not know this machine any more, so it saves your work and switches itself off soon. Save now, then start your server again."
+    ),
+}
+
+
+def giving_up(reason: object) -> dict[str, str] | None:
+    """Why the agent gives up on the controller; None when that is not the reason."""
+    message = _GIVING_UP.get(str(reason))
+    return None if message is None else say(message)
+
 
 def unmanaged() -> dict[str, str]:
     """There is no controller."""

@@ -86,6 +86,16 @@ async def test_the_session_is_what_the_agent_wrote_and_who_we_are(
     )
 
 
+@pytest.mark.parametrize("reason", ["unreachable", "disowned"])
+async def test_an_agent_that_gives_up_is_explained_in_both_languages(
+    make_server, controller, clock, session, reason
+):
+    session.write_text(json.dumps({"verdict": "warn", "reason": reason, "seconds_left": 200}))
+    _, body = await make_server().ask(URL)
+    assert "switches itself off soon" in body["sentence"]["en"]
+    assert "저장" in body["sentence"]["ko"]
+
+
 @pytest.mark.parametrize("text", [None, "", "[1]", '{"verdict": "ke', "[" * 50_000])
 async def test_a_session_file_that_makes_no_sense_is_no_session(
     make_server, controller, clock, session, text

@@ -13,6 +13,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from tests.labs_extension import backends
+from tests.store.ledger import counting
+from tests.store.ledger.counting import pytest_runtest_call  # noqa: F401 - a hook
 
 KINDS = ("house", "unit", "emulator", "hub", "faults", "end_to_end", "docs")
 """In the order in which they run."""
@@ -71,3 +73,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if _RAN:
         counts = ", ".join(f"{_RAN[kind]} {kind}" for kind in KINDS if _RAN[kind])
         terminalreporter.write_line(f"tests by kind: {counts} ({sum(_RAN.values())} in all)")
+    counting.tell(terminalreporter)

@@ -9,6 +9,7 @@ from tests.faults.bill_week import Week
 pytestmark = pytest.mark.emulator
 
 
+@pytest.mark.ledger("I15")
 async def test_the_cost_book_is_the_bill_whatever_is_throttled_killed_or_repriced(tmp_path):
     week = Week(tmp_path, students=8, seed=7, credit=1.0, visits=12)
     try:

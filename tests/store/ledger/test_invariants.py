@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 
+import pytest
 from sqlalchemy import Engine
 
 from gpuspawner.policy.money import Book
@@ -15,6 +16,7 @@ from tests.store.ledger.term import Term, play
 pytestmark = SWEEP
 
 
+@pytest.mark.ledger("I1")
 def test_the_postings_of_every_transaction_add_up_to_nothing_in_both_books(engine: Engine) -> None:
     def check(term: Term) -> None:
         sums = term.bank.ask(
@@ -35,6 +37,7 @@ def test_the_postings_of_every_transaction_add_up_to_nothing_in_both_books(engin
     play(engine, check)
 
 
+@pytest.mark.ledger("I4")
 def test_a_balance_at_hand_is_the_sum_of_its_postings(engine: Engine) -> None:
     def check(term: Term) -> None:
         kept = term.bank.ask(
@@ -51,6 +54,7 @@ def test_a_balance_at_hand_is_the_sum_of_its_postings(engine: Engine) -> None:
     play(engine, check)
 
 
+@pytest.mark.ledger("I6")
 def test_no_two_meters_of_a_resource_are_open_or_overlap(engine: Engine) -> None:
     def check(term: Term) -> None:
         intervals = defaultdict(list)
@@ -67,6 +71,7 @@ def test_no_two_meters_of_a_resource_are_open_or_overlap(engine: Engine) -> None
     play(engine, check)
 
 
+@pytest.mark.ledger("I7")
 def test_what_is_set_aside_was_there_and_what_is_still_set_aside_is_there(engine: Engine) -> None:
     def check(term: Term) -> None:
         holds = [one for one in term.seen.asked if one.what == "hold"]
@@ -77,6 +82,7 @@ def test_what_is_set_aside_was_there_and_what_is_still_set_aside_is_there(engine
     play(engine, check, every=1)
 
 
+@pytest.mark.ledger("I8")
 def test_no_student_owes_more_than_is_allowed_and_the_rest_is_an_alarm(engine: Engine) -> None:
     def check(term: Term) -> None:
         for account in term.bank.students:
@@ -89,6 +95,7 @@ def test_no_student_owes_more_than_is_allowed_and_the_rest_is_an_alarm(engine: E
     play(engine, check, every=1)
 
 
+@pytest.mark.ledger("I9")
 def test_a_charge_is_at_the_prices_valid_and_known_when_its_segment_began(engine: Engine) -> None:
     def check(term: Term) -> None:
         for row in term.bank.ask("SELECT id FROM meters WHERE course = :course"):
@@ -118,6 +125,7 @@ def _taken_back(term: Term, meter: int) -> int:
     )
 
 
+@pytest.mark.ledger("I11")
 def test_a_transaction_is_taken_back_once_and_by_no_more_than_it_was(engine: Engine) -> None:
     def check(term: Term) -> None:
         rows = term.bank.ask(
@@ -144,6 +152,7 @@ def test_a_transaction_is_taken_back_once_and_by_no_more_than_it_was(engine: Eng
     play(engine, check)
 
 
+@pytest.mark.ledger("I12")
 def test_a_teacher_hands_out_what_is_in_the_pool_and_makes_none(engine: Engine) -> None:
     def check(term: Term) -> None:
         asked = term.seen.asked
@@ -162,6 +171,7 @@ def test_a_teacher_hands_out_what_is_in_the_pool_and_makes_none(engine: Engine) 
     play(engine, check)
 
 
+@pytest.mark.ledger("I14")
 def test_what_was_granted_is_spent_expired_taken_back_or_still_there(engine: Engine) -> None:
     def check(term: Term) -> None:
         for lot, granted, remaining in term.bank.ask(
@@ -189,6 +199,7 @@ def test_what_was_granted_is_spent_expired_taken_back_or_still_there(engine: Eng
     play(engine, check)
 
 
+@pytest.mark.ledger("I16")
 def test_all_times_are_whole_seconds_and_a_reading_only_goes_on(engine: Engine) -> None:
     def check(term: Term) -> None:
         for readings in term.seen.readings.values():

@@ -114,6 +114,7 @@ def doubted(life: Life, keeper: Keeper) -> int:
     return -(-dearest * seconds // HOUR)
 
 
+@pytest.mark.ledger("I5")
 @SOME
 @given(data=st.data())
 def test_what_the_cloud_dates_is_charged_to_the_second_whoever_looks_when(
@@ -147,6 +148,7 @@ def test_what_the_cloud_dates_is_charged_to_the_second_whoever_looks_when(
         assert ledger.differences(keeper.c) == []
 
 
+@pytest.mark.ledger("I5")
 @SOME
 @given(data=st.data())
 def test_two_controllers_that_look_differently_charge_the_same(
@@ -168,6 +170,7 @@ def test_two_controllers_that_look_differently_charge_the_same(
     assert charged[0] == charged[1]
 
 
+@pytest.mark.ledger("I10")
 @SOME
 @given(data=st.data())
 def test_what_nobody_dates_is_never_less_than_it_was_and_no_student_pays_for_the_doubt(

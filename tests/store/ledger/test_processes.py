@@ -87,6 +87,7 @@ def looking(engine: Engine, bank: Bank, question: Any) -> Any:
         return question()
 
 
+@pytest.mark.ledger("I13")
 @FEW
 @given(micros=st.integers(1, 1000), starts=st.integers(0, 3 * MANY), more=st.integers(0, 999))
 def test_two_starts_at_once_do_not_pass_on_the_same_credit(
@@ -132,6 +133,7 @@ def test_a_student_who_presses_start_everywhere_at_once_starts_what_is_there_for
     assert [one.desired for one in running] == [Desired.RUNNING] * few
 
 
+@pytest.mark.ledger("I7")
 @FEW
 @given(credit=st.integers(1, 200_000), micros=st.integers(1, 20_000))
 def test_what_is_set_aside_stays_covered_while_others_charge_top_up_and_release(
@@ -158,6 +160,7 @@ def test_what_is_set_aside_stays_covered_while_others_charge_top_up_and_release(
     assert balance >= 0
 
 
+@pytest.mark.ledger("I12")
 @FEW
 @given(micros=st.integers(1, 1000), grants=st.integers(1, 3 * MANY))
 def test_several_teachers_at_once_grant_no_more_than_the_pool_has(
@@ -178,6 +181,7 @@ def test_several_teachers_at_once_grant_no_more_than_the_pool_has(
     assert pool == (grants - passed) * micros
 
 
+@pytest.mark.ledger("I5")
 def test_a_meter_that_several_read_at_once_is_charged_once(
     engine: Engine, workers: list[Worker]
 ) -> None:
@@ -193,6 +197,7 @@ def test_a_meter_that_several_read_at_once_is_charged_once(
     assert looking(engine, bank, lambda: bank.balance(bank.alice)) == 50 * UNIT - total
 
 
+@pytest.mark.ledger("I6")
 def test_a_machine_that_several_see_at_once_has_one_meter(
     engine: Engine, workers: list[Worker]
 ) -> None:
@@ -204,6 +209,7 @@ def test_a_machine_that_several_see_at_once_has_one_meter(
     assert looking(engine, bank, lambda: bank.number(count)) == 1
 
 
+@pytest.mark.ledger("I3")
 def test_a_request_that_is_sent_by_several_at_once_has_one_effect(
     engine: Engine, workers: list[Worker]
 ) -> None:

@@ -46,6 +46,7 @@ def columns(engine: Engine, table: str) -> list[str]:
         return list(c.execute(text(f"SELECT * FROM {table} LIMIT 0")).keys())
 
 
+@pytest.mark.ledger("I2")
 @pytest.mark.parametrize("table", FACTS)
 @SOME
 @given(data=st.data())
@@ -128,6 +129,7 @@ def outcome(engine: Engine, requests: list[tuple[str, int, int]], *, repeat: boo
         return found
 
 
+@pytest.mark.ledger("I3")
 @SOME
 @given(requests=REQUESTS)
 @example(requests=[("grant", 5, 3), ("reverse", 1, 3), ("fund", 7, 2)])
@@ -182,6 +184,7 @@ def looked_at(
         return left
 
 
+@pytest.mark.ledger("I5")
 @SOME
 @given(
     sku=SKUS,
@@ -199,6 +202,7 @@ def test_the_total_of_a_segment_is_the_same_whoever_looks_how_often_and_in_which
     assert seen[0][0] == charge(rate, NINE, NINE + end)
 
 
+@pytest.mark.ledger("I10")
 @SOME
 @given(
     sku=SKUS,

@@ -122,7 +122,7 @@ train(
     keras.Sequential([eye, layers.Dense(len(KNOWN))]),
     x_known,
     y_known,
-    epochs=10,
+    epochs=5 if QUICK else 10,
     batch=64,
 )
 

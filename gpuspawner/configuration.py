@@ -31,7 +31,7 @@ TEMPLATES = Path(__file__).parent / "web" / "templates"
 
 SERVICE_SCOPES = (
     "list:users",
-    "read:users:activity",
+    "read:users",
     "read:servers",
     "admin:server_state",
     "servers",

@@ -218,7 +218,7 @@ class GPUSpawner(WishWriter, Spawner):  # type: ignore[misc]  # jupyterhub has n
         """What the hub's own pages show of this server."""
         client, mirror = self.client, self.client.mirror
         await client.wait_for(self.claim_name, lambda: mirror.ready, FORM_SECONDS)
-        wallet = await client.wallets.of(str(self.user.id), self.user.name)
+        wallet = await client.wallets.of(self.hub_user_id, self.user.name)
         return server_card(
             self.view, mirror.sizes, mirror.ready and mirror.observed, wallet, self.claim_name
         )

@@ -30,7 +30,7 @@ from gpuspawner.clock import Clock, SystemClock
 from gpuspawner.errors import ConfigurationError, SpecificationRefused
 from gpuspawner.language import LANGUAGES
 from gpuspawner.model import Specification
-from gpuspawner.names import claim_name
+from gpuspawner.names import claim_name, user_id
 from gpuspawner.profiles import Profile, load
 from gpuspawner.spawner_refusals import refused
 
@@ -240,6 +240,11 @@ class SpawnerTraits(Configurable):
         """The name of this server's claim: it can always be computed again."""
         return _claim_name(self.identity.hub_id, self.user.name, self.name)
 
+    @property
+    def hub_user_id(self) -> str:
+        """Who the user is: nobody else ever gets this id, also when the name is given away."""
+        return user_id(self.user.id, self.user.orm_user.created)
+
     async def profiles(self) -> tuple[Profile, ...]:
         """The machines that this student may have.
 
@@ -263,7 +268,7 @@ class SpawnerTraits(Configurable):
         client = self.client
         heard = await client.wait_for("", lambda: client.mirror.ready, FORM_SECONDS)
         picked = self.user_options if isinstance(self.user_options, Mapping) else {}
-        wallet = await client.wallets.of(str(self.user.id), self.user.name)
+        wallet = await client.wallets.of(self.hub_user_id, self.user.name)
         return options_form.render(
             profiles, client.mirror.sizes, heard=heard, picked=picked, wallet=wallet
         )

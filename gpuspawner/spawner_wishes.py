@@ -84,7 +84,7 @@ class WishWriter(SpawnerTraits):
             try:
                 return await self.client.put(
                     self.claim_name,
-                    owner=Owner(str(self.user.id), self.user.name, self.name),
+                    owner=Owner(self.hub_user_id, self.user.name, self.name),
                     specification=specification,
                     environment=environment,
                     command=[*self.cmd, *self.get_args()],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +11,7 @@ from bs4 import BeautifulSoup
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from gpuspawner import names
 from gpuspawner.model import Desired, Owner, Placement, Power, Specification
 from gpuspawner.names import claim_name, is_claim_name
 from gpuspawner.providers import aws_requests
@@ -187,7 +188,7 @@ def page(*who: tuple[str, str]) -> BeautifulSoup:
             say=lambda sentence: (WORDS[sentence] if isinstance(sentence, str) else sentence).text(
                 "en"
             ),
-            person=Person(who[0][0], admin=True),
+            person=Person(who[0][0], admin=True, born="0"),
             rows=[Row(view_of(*one), ()) for one in who],
             problems={claim_name(HUB, *one): one[0] for one in who},
             trouble=f"the cloud says {who[0][0]}",
@@ -228,7 +229,7 @@ def test_a_page_has_the_same_elements_whatever_people_are_called(pair, server):
 def seen_by(name: str, *, views: list[ClaimView]) -> list[ClaimView]:
     """The machines that the hub's user of this name is shown."""
     handler = SimpleNamespace(
-        person=Person(name, admin=False),
+        person=Person(name, admin=False, born="7"),
         services=SimpleNamespace(board=SimpleNamespace(views={one.name: one for one in views})),
     )
     return PersonHandler.machines(handler)
@@ -240,3 +241,16 @@ def test_nobody_is_shown_the_machine_of_somebody_who_is_called_nearly_the_same(p
     views = [view_of(first, server), view_of(second, server)]
     assert [one.owner.user_name for one in seen_by(first, views=views)] == [first]
     assert [one.owner.user_name for one in seen_by(second, views=views)] == [second]
+
+
+def test_a_number_that_the_hub_gives_again_is_another_user():
+    first = datetime(2026, 3, 2, 9, 0, 0, 123456, tzinfo=timezone.utc)
+    assert names.user_id(7, first) != names.user_id(7, first + timedelta(microseconds=1))
+
+
+def test_the_hubs_database_and_its_api_say_the_same_of_a_user():
+    said = datetime(2026, 3, 2, 9, 0, 0, 123456, tzinfo=timezone.utc)
+    assert names.born(said) == names.born(said.replace(tzinfo=None)) == "1772442000123456"
+    assert names.born_of(names.user_id(7, said)) == names.born(said)
+    assert names.born_of(names.expected_id("a-b", names.born(said))) == names.born(said)
+    assert names.user_id(7, None) == "7-0"

@@ -64,7 +64,7 @@ class Stage(str, enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose claim it is. `user_id` is the hub's own id of the user, which a rename keeps."""
+    """Whose claim it is. `user_id` is that of `names.user_id`, which a rename keeps."""
 
     user_id: str
     user_name: str

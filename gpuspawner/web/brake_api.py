@@ -10,10 +10,9 @@ from tornado.web import HTTPError
 
 from gpuspawner.errors import NotAllowed
 from gpuspawner.model import Desired
-from gpuspawner.policy.money_errors import PersonUnknown
 from gpuspawner.store import brake, ledger
 from gpuspawner.web.handler import ApiHandler
-from gpuspawner.web.people import PersonHandler
+from gpuspawner.web.people import Person, PersonHandler
 from gpuspawner.web.schemas import BrakeBody
 
 _CONSOLE = "console"
@@ -49,7 +48,7 @@ class StopEverythingHandler(PersonHandler, ApiHandler):
         """Stop everything and start nothing more; with `lift`, let machines be started again."""
         body = self.parse(BrakeBody)
         database, now = self.services.database, self.services.clock.now()
-        actor = await database.read(_actor, "" if self._is_console() else self.person.name)
+        actor = await database.read(_actor, None if self._is_console() else self.person)
         write = brake.lift if body.lift else brake.stop_everything
         done = await database.run(write, body.reason, now, actor=actor)
         await self.services.board.refresh()
@@ -80,11 +79,9 @@ class StopEverythingHandler(PersonHandler, ApiHandler):
         return hmac.compare_digest(self.bearer().encode(), wanted.encode())
 
 
-def _actor(connection: Connection, name: str) -> str:
+def _actor(connection: Connection, who: Person | None) -> str:
     """A role, and the person's random id where the ledger knows them: never a name."""
-    if not name:
+    if who is None:
         return _CONSOLE
-    try:
-        return f"admin:{ledger.find_person(connection, name).id}"
-    except PersonUnknown:
-        return "admin"
+    known = ledger.find_user(connection, who.name, who.born)
+    return f"admin:{known.id}" if known else "admin"

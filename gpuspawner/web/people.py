@@ -10,6 +10,7 @@ from jupyterhub.services.auth import HubOAuth, HubOAuthenticated
 
 from gpuspawner.errors import ClaimNotFound, NotAllowed
 from gpuspawner.language import best_language
+from gpuspawner.names import born_of
 from gpuspawner.views import ClaimView
 from gpuspawner.web.services import Services
 
@@ -20,10 +21,16 @@ _SERVICE = "gpuspawner"
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A user of the hub."""
+    """A user of the hub, and when it made them (`names.born`): a name may have been another's."""
 
     name: str
     admin: bool
+    born: str
+
+    def owns(self, view: ClaimView) -> bool:
+        """Whether that is theirs, and not of somebody who had the name before."""
+        owner = view.owner
+        return owner.user_name == self.name and born_of(owner.user_id) == self.born
 
 
 class PersonHandler(HubOAuthenticated):  # type: ignore[misc]
@@ -33,9 +40,21 @@ class PersonHandler(HubOAuthenticated):  # type: ignore[misc]
     asked_language: str = ""
     """The language that a link of this very request asks for."""
 
+    born: str = ""
+    """When the hub made the user who asks; "" is nobody's."""
+
     async def prepare(self) -> None:
-        """Ask the hub who this is, and keep nobody else waiting for its answer."""
+        """Ask the hub who this is, and keep nobody else waiting for its answer.
+
+        Raises:
+            PersonUnknown: the user is gone meanwhile.
+            ControllerUnavailable: the hub does not say which user of that name it is.
+        """
         await self.hub_auth.get_user(self, sync=False)
+        user: dict[str, Any] | None = self.current_user
+        if user and user.get("kind", "user") == "user":
+            members = self.services.members
+            self.born = await members.born_by_token(user["name"], user.get("token_id"))
 
     @property
     def person(self) -> Person:
@@ -48,7 +67,8 @@ class PersonHandler(HubOAuthenticated):  # type: ignore[misc]
         if not user or user.get("kind", "user") != "user":
             raise NotAllowed("not a user of the hub")
         scopes = user.get("scopes", [])
-        return Person(user["name"], bool(user.get("admin")) or ADMIN_SCOPE in scopes)
+        admin = bool(user.get("admin")) or ADMIN_SCOPE in scopes
+        return Person(user["name"], admin, self.born)
 
     @property
     def language(self) -> str:
@@ -62,9 +82,7 @@ class PersonHandler(HubOAuthenticated):  # type: ignore[misc]
         """The claims that this person may see: their own, or all for an admin."""
         person = self.person
         return [
-            view
-            for view in self.services.board.views.values()
-            if person.admin or view.owner.user_name == person.name
+            view for view in self.services.board.views.values() if person.admin or person.owns(view)
         ]
 
     def machine(self, name: str) -> ClaimView:

@@ -57,7 +57,7 @@ class MachineStopHandler(PersonApiHandler):
         """Stop the machine, if the wish is still the one that was looked at."""
         view = self.machine(name)
         body = self.parse(StopBody)
-        reason = Reason.USER if view.owner.user_name == self.person.name else Reason.ADMIN
+        reason = Reason.USER if self.person.owns(view) else Reason.ADMIN
         await self.services.database.run(
             claims.put_stopped,
             view.name,

@@ -164,7 +164,7 @@ class ClaimStopHandler(PersonApiHandler):
         if not self.current_user:
             raise HTTPError(403)
         view, body, services = self.machine(name), self.parse(ClickBody), self.services
-        reason = Reason.USER if view.owner.user_name == self.person.name else Reason.ADMIN
+        reason = Reason.USER if self.person.owns(view) else Reason.ADMIN
         await services.database.run(
             claims.put_stopped, view.name, body.generation, reason, None, services.clock.now()
         )

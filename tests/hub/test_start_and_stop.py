@@ -12,6 +12,7 @@ from jupyterhub.tests.utils import api_request
 
 from gpuspawner.errors import CapacityError, ControllerUnavailable
 from gpuspawner.model import Desired, Owner, Reason, Specification, Stage
+from gpuspawner.names import user_id
 
 
 def closed_port() -> str:
@@ -54,7 +55,7 @@ async def test_the_machine_is_told_what_the_server_needs_and_nothing_of_the_hub(
     assert "PATH" not in environment
     assert "secret of the proxy" not in environment.values()
     assert stage.controller.commands[spawner.claim_name] == ["jupyterhub-singleuser"]
-    assert stage.controller.only().owner.user_id == str(user.id)
+    assert stage.controller.only().owner.user_id == user_id(user.id, user.created)
 
 
 async def test_a_start_that_is_stopped_leaves_nothing_billed(stage):

@@ -16,6 +16,7 @@ from gpuspawner.settings import AgentRecord, Credit, CreditRecord
 from gpuspawner.settings.whole import Settings
 from gpuspawner.web.application import application, http_server
 from tests.controllers.stage import IDENTITY, SMALL, Stage, name_of, record, staged
+from tests.web import hub_auth
 
 AGENT = AgentRecord(10.0, 1800.0, 600.0)
 CREDIT = Credit(enforce=False).record()
@@ -44,7 +45,7 @@ class House:
     def claim(self, user: str) -> dict[str, Any]:
         start_by = self.stage.clock.now() + timedelta(seconds=600)
         return {
-            "owner": {"user_id": f"id-{user}", "user_name": user, "server_name": ""},
+            "owner": {"user_id": hub_auth.id_of(user), "user_name": user, "server_name": ""},
             "specification": SMALL.to_json(),
             "environment": {"JUPYTERHUB_API_TOKEN": "a-secret-token"},
             "command": ["jupyterhub-singleuser"],

@@ -10,6 +10,7 @@ from bs4 import BeautifulSoup
 from tornado.web import create_signed_value
 
 from gpuspawner.errors import ClaimNotFound, NotAllowed, ProviderUnavailable
+from gpuspawner.hub_api import Hub
 from gpuspawner.names import claim_name
 from gpuspawner.web.application import SERVICE_PREFIX
 from gpuspawner.web.people import ADMIN_SCOPE, introduce
@@ -42,8 +43,12 @@ async def hub():
         who = PEOPLE.get(request.headers["Authorization"].removeprefix("token "))
         return web.json_response(who) if who else web.json_response({}, status=403)
 
+    async def named(request):
+        return web.json_response(hub_auth.told(request.match_info["name"]))
+
     app = web.Application()
     app.router.add_get("/hub/api/user", user)
+    app.router.add_get("/hub/api/users/{name}", named)
     runner = web.AppRunner(app, shutdown_timeout=0)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -54,7 +59,7 @@ async def hub():
 
 @pytest.fixture
 async def there(tmp_path, monkeypatch):
-    async with house(tmp_path) as one, hub() as api:
+    async with hub() as api, house(tmp_path, hub=Hub(api, "token")) as one:
         monkeypatch.setenv("JUPYTERHUB_API_URL", api)
         monkeypatch.delenv("JUPYTERHUB_BASE_URL", raising=False)
         hub_auth.forget()
@@ -334,7 +339,7 @@ async def test_a_fault_of_ours_shows_no_traceback(there: House, monkeypatch):
 async def test_what_others_named_is_text_and_nothing_else(there: House):
     name = claim_name(IDENTITY.hub_id, "alice", EVIL)
     evil = there.claim("alice") | {
-        "owner": {"user_id": "id-alice", "user_name": "alice", "server_name": EVIL},
+        "owner": {"user_id": hub_auth.id_of("alice"), "user_name": "alice", "server_name": EVIL},
         "specification": SMALL.to_json() | {"display_name": EVIL, "profile": EVIL},
     }
     assert (await there.ask("PUT", f"claims/{name}", evil))[0] == 200

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from gpuspawner.hub_api import Hub
 from gpuspawner.web.application import SERVICE_PREFIX
 from gpuspawner.web.people import introduce
 from tests.controllers.stage import IDENTITY, name_of
@@ -24,7 +25,7 @@ NOBODY = {
 
 @pytest.fixture
 async def there(tmp_path, monkeypatch):
-    async with house(tmp_path) as one, hub() as api:
+    async with hub() as api, house(tmp_path, hub=Hub(api, "token")) as one:
         monkeypatch.setenv("JUPYTERHUB_API_URL", api)
         monkeypatch.delenv("JUPYTERHUB_BASE_URL", raising=False)
         hub_auth.forget()

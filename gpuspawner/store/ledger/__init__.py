@@ -41,11 +41,12 @@ from gpuspawner.store.ledger.people import (
     export_person,
     find_named,
     find_person,
+    find_user,
     get_person,
     known_people,
     people,
+    person_expected,
     person_for,
-    person_named,
 )
 from gpuspawner.store.ledger.prices import add_price, current_prices, price_at
 from gpuspawner.store.ledger.records import (
@@ -113,6 +114,7 @@ __all__ = [
     "find_accounts",
     "find_named",
     "find_person",
+    "find_user",
     "follow_prices",
     "fund",
     "get_account",
@@ -129,8 +131,8 @@ __all__ = [
     "open_meters",
     "pay_from_pool",
     "people",
+    "person_expected",
     "person_for",
-    "person_named",
     "place_hold",
     "pool_summary",
     "price_at",

@@ -11,9 +11,10 @@ import secrets
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, func, or_, select, update
 
 from gpuspawner.model import Desired, IntentState
+from gpuspawner.names import born_of, expected_id
 from gpuspawner.policy.money_errors import PersonInUse, PersonUnknown
 from gpuspawner.store import schema
 from gpuspawner.store.columns import plain
@@ -28,8 +29,8 @@ from gpuspawner.store.rows import insert_if_absent
 def person_for(c: Connection, hub_user_id: str, name: str, *, now: int) -> Person:
     """The person who is this user of the hub, made if unknown, under the name the hub uses now.
 
-    Who was known by name only, because a teacher gave them credit before their first start, is
-    this person from now on.
+    Who was expected, because a teacher gave them credit before their first start, is this person
+    from now on.
     """
     table = books.people
     mine = table.c.hub_user_id == plain(hub_user_id)
@@ -69,17 +70,28 @@ def find_named(c: Connection, name: str) -> Person | None:
     return person_of(row) if row else None
 
 
-def person_named(c: Connection, name: str, *, now: int) -> Person:
-    """Whom the hub calls `name` now, made if unknown: credit may be given before the first start.
+def find_user(c: Connection, name: str, born_at: str) -> Person | None:
+    """The user of the hub of that name who was made then (`names.born`); never one before them."""
+    table = books.people
+    rows = c.execute(select(table).where(table.c.name == name, table.c.hub_user_id.is_not(None)))
+    people = (person_of(row) for row in rows)
+    return next((one for one in people if born_of(one.hub_user_id or "") == born_at), None)
 
-    The caller has asked the hub whether there is such a user, which says no ids.
+
+def person_expected(c: Connection, name: str, born_at: str, *, now: int) -> Person:
+    """As `find_user`, made if unknown: credit may be given before the first start.
+
+    The caller has asked the hub, which says when it made the user, but not the number.
     """
-    found = find_named(c, name)
+    found = find_user(c, name, born_at)
     if found is not None:
         return found
-    new_id = _new_id()
-    c.execute(insert(books.people).values(id=new_id, name=name, known_since=now))
-    return get_person(c, new_id)
+    hub_user_id = plain(expected_id(name, born_at))
+    insert_if_absent(
+        c, books.people, id=_new_id(), hub_user_id=hub_user_id, name=name, known_since=now
+    )
+    mine = books.people.c.hub_user_id == hub_user_id
+    return person_of(c.execute(select(books.people).where(mine)).one())
 
 
 def _new_id() -> str:
@@ -87,18 +99,11 @@ def _new_id() -> str:
 
 
 def _expected_as(c: Connection, hub_user_id: str, name: str) -> None:
-    """Give the hub's id to the one who is known by this name only, if there is one."""
+    """Give the hub's id to the one who is expected under this name, if there is one."""
     table = books.people
-    expected = (
-        select(table.c.id)
-        .where(table.c.name == name, table.c.hub_user_id.is_(None), table.c.erased_at.is_(None))
-        .order_by(table.c.known_since, table.c.id)
-        .limit(1)
-    )
+    expected = plain(expected_id(name, born_of(hub_user_id)))
     c.execute(
-        update(table)
-        .where(table.c.id.in_(expected), table.c.hub_user_id.is_(None))
-        .values(hub_user_id=plain(hub_user_id))
+        update(table).where(table.c.hub_user_id == expected).values(hub_user_id=plain(hub_user_id))
     )
 
 

@@ -23,10 +23,10 @@ class MeHandler(CreditHandler):
 
     async def get(self) -> None:
         """The caller's own balance, and how long it lasts for what they have on."""
-        name = await self.seen(None)
+        who = await self.seen(None)
         self.answer(
             await self.services.database.read(
-                reads.me, name, self.services.board.views, self.services.credit.rules, self.now
+                reads.me, who, self.services.board.views, self.services.credit.rules, self.now
             )
         )
 
@@ -41,8 +41,8 @@ class StatementHandler(CreditHandler):
     async def statement(self) -> replies.Statement:
         """The statement that is asked for."""
         query = self.query(PeriodQuery)
-        name = await self.seen(query.student)
-        return await self.services.database.read(reads.statement, name, query, self.now)
+        who = await self.seen(query.student)
+        return await self.services.database.read(reads.statement, who, query, self.now)
 
 
 class StatementCsvHandler(StatementHandler):
@@ -60,14 +60,14 @@ class GrantsHandler(CreditHandler):
 
     async def get(self) -> None:
         """Those of one student."""
-        name = await self.seen(self.query(StudentQuery).student)
-        self.answer(await self.services.database.read(reads.grants, name))
+        who = await self.seen(self.query(StudentQuery).student)
+        self.answer(await self.services.database.read(reads.grants, who))
 
     async def post(self) -> None:
         """Hand credit of the pool to a student."""
         order, body = self.order(), self.parse(GrantBody)
-        await self.may_grant(body.student)
-        self.answer(await self.services.database.run(writes.grant, order, body), 201)
+        who = await self.may_grant(body.student)
+        self.answer(await self.services.database.run(writes.grant, order, body, who), 201)
 
 
 class HoldsHandler(CreditHandler):
@@ -75,8 +75,8 @@ class HoldsHandler(CreditHandler):
 
     async def get(self) -> None:
         """Those of one student."""
-        name = await self.seen(self.query(StudentQuery).student)
-        self.answer(await self.services.database.read(reads.holds, name))
+        who = await self.seen(self.query(StudentQuery).student)
+        self.answer(await self.services.database.read(reads.holds, who))
 
 
 class StudentsHandler(CreditHandler):
@@ -126,10 +126,9 @@ class AuditHandler(CreditHandler):
         """What people did, the last first."""
         self.viewer.check_teaches()
         query = self.query(AuditQuery)
-        if query.student:
-            await self.seen(query.student)
+        student = (await self.seen(query.student)).person if query.student else None
         sight = await self.sight()
-        self.answer(await self.services.database.read(reads.audit, query, sight))
+        self.answer(await self.services.database.read(reads.audit, query, student, sight))
 
 
 class ReversalsHandler(CreditHandler):

@@ -10,8 +10,12 @@ from typing import TypeVar
 from pydantic import BaseModel
 from tornado.web import HTTPError
 
+from gpuspawner.errors import ControllerUnavailable
+from gpuspawner.names import born_of
 from gpuspawner.policy.money import seconds_of
+from gpuspawner.policy.money_errors import PersonUnknown
 from gpuspawner.store import ledger
+from gpuspawner.store.ledger.records import Person
 from gpuspawner.web import schemas
 from gpuspawner.web.credit import reads, writes
 from gpuspawner.web.credit.errors import CreditHidden, KeyMissing
@@ -36,7 +40,7 @@ class CreditViewer(PersonHandler):
         Raises:
             NotAllowed: nobody that the hub knows, or a service without a user.
         """
-        return viewer_of(self.current_user)
+        return viewer_of(self.current_user, self.born)
 
     @property
     def now(self) -> int:
@@ -47,8 +51,10 @@ class CreditViewer(PersonHandler):
         """The members of the groups that a scope names."""
         return await self.services.members.of(sorted(reach.groups))
 
-    async def seen(self, student: str | None) -> str:
-        """The name of a student whom the viewer may see; their own without one.
+    async def seen(self, student: str | None) -> reads.Who:
+        """A student whom the viewer may see; the viewer without one.
+
+        Whoever sees everybody may also name a person by the id in the ledger.
 
         Raises:
             PersonUnknown: nobody, or somebody else's student, which is not told apart.
@@ -59,23 +65,51 @@ class CreditViewer(PersonHandler):
         viewer.check_sees(name, await self.members(viewer.sees))
         if name == viewer.name and not viewer.teaches and not self.shown:
             raise CreditHidden(f"{name} is no teacher")
-        if name != viewer.name:
-            await self.services.database.read(reads.someone, name)
-        return name
+        if name == viewer.name:
+            person = await self.services.database.read(ledger.find_user, name, viewer.born)
+        else:
+            person = await self._known(name, anybody=viewer.sees.everybody)
+            if person is None:
+                raise PersonUnknown(f"the ledger knows no such user as {name!r}")
+        return reads.Who(person.name or name if person else name, person.id if person else None)
 
-    async def sight(self) -> Callable[[str], bool]:
-        """Whom the viewer may see, as a question about one name."""
+    async def _known(self, name: str, *, anybody: bool) -> Person | None:
+        """The ledger's person who is the hub's user of that name now.
+
+        With `anybody` also one whom the hub has forgotten, or the id of a person.
+
+        Raises:
+            PersonUnknown, ControllerUnavailable: as `Members.born`, without `anybody`.
+        """
+        database = self.services.database
+        try:
+            born = await self.services.members.born(name)
+        except (PersonUnknown, ControllerUnavailable):
+            if not anybody:
+                raise
+            return await database.read(reads.anybody, name)
+        return await database.read(ledger.find_user, name, born)
+
+    async def sight(self) -> Callable[[Person], bool]:
+        """Whom the viewer may see, as a question about one person of the ledger."""
         viewer = self.viewer
-        members = await self.members(viewer.sees)
-        return lambda name: viewer.sees.includes(name, members)
+        if viewer.sees.everybody:
+            return lambda _person: True
+        members, users = await self.members(viewer.sees), await self.services.members.users()
+
+        def sees(person: Person) -> bool:
+            name, known_by = person.name or "", person.hub_user_id or ""
+            return users.get(name) == born_of(known_by) and viewer.sees.includes(name, members)
+
+        return sees
 
     @property
     def shown(self) -> bool:
         """Whether students see their own credit in this class."""
         return self.services.shown_to_students
 
-    async def may_grant(self, student: str) -> None:
-        """Let through who may give credit to that user of the hub.
+    async def may_grant(self, student: str) -> reads.Who:
+        """Let through who may give credit to that user of the hub, and say who that is.
 
         Raises:
             NotAllowed, PersonUnknown: they may not, or there is no such user.
@@ -83,8 +117,13 @@ class CreditViewer(PersonHandler):
         """
         viewer = self.viewer
         viewer.check_grants(student, await self.members(viewer.grants | viewer.sees))
-        if await self.services.database.read(ledger.find_named, student) is None:
-            await self.services.members.check_user(student)
+        try:
+            return reads.Who(student, None, await self.services.members.born(student))
+        except (PersonUnknown, ControllerUnavailable):
+            found = await self.services.database.read(reads.anybody, student)
+            if found is None or not viewer.grants.everybody:
+                raise
+            return reads.Who(student, found.id)
 
     async def may_reverse(self, transaction: int) -> None:
         """Let through who may take that transaction back.
@@ -99,7 +138,9 @@ class CreditViewer(PersonHandler):
             viewer.check_grants("", {})
         student = await self.services.database.read(writes.subject, transaction)
         if student is not None:
-            viewer.check_grants(student, await self.members(viewer.grants | viewer.sees))
+            if not (await self.sight())(student):
+                raise PersonUnknown(f"{viewer.name} may not see {student.id}")
+            viewer.check_grants(student.name or "", await self.members(viewer.grants | viewer.sees))
         elif not viewer.grants.everybody:
             viewer.check_admin()
 

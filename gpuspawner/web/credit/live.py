@@ -15,7 +15,9 @@ from tornado.iostream import StreamClosedError
 from gpuspawner import amounts
 from gpuspawner.clock import Clock
 from gpuspawner.errors import ControllerUnavailable
+from gpuspawner.names import born_of
 from gpuspawner.policy.money import seconds_of
+from gpuspawner.store import ledger
 from gpuspawner.store.database import Database
 from gpuspawner.web.credit import reads
 from gpuspawner.web.credit.errors import TooManyWatchers
@@ -34,10 +36,13 @@ MOST = 500
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One look: the live balance of everybody by name, the pool, and what an hour costs, in micros."""
+    """One look: the live balance of everybody, the pool, and what an hour costs, in micros.
+
+    Balances are by the user's name and when the hub made them: a name may have been another's.
+    """
 
     unit: str
-    balances: dict[str, int]
+    balances: dict[tuple[str, str], int]
     pool: int
     burn: int
 
@@ -83,10 +88,16 @@ class Live:
 
 
 def _moment(c: Connection, now: int) -> Moment:
-    students = reads.students(c, lambda _name: True, now)
+    students = reads.students(c, lambda _person: True, now)
+    users = {one.id: (one.name, born_of(one.hub_user_id or "")) for one in ledger.people(c)}
     return Moment(
         students.unit,
-        {one.name: one.live for one in students.students if one.name},
+        {
+            (name, born): one.live
+            for one in students.students
+            for name, born in [users[one.person or ""]]
+            if name
+        },
         reads.pool(c).pool,
         reads.burn(c).charge_per_hour,
     )
@@ -97,14 +108,14 @@ class EventsHandler(CreditHandler):
 
     async def get(self) -> None:
         """Until the reader goes. Each event holds everything, so none needs to be caught up with."""
-        name = await self.seen(None)
+        await self.seen(None)
         async with self.services.live.follow() as queue:
             self.set_header("Content-Type", "text/event-stream; charset=utf-8")
             self.set_header("X-Accel-Buffering", "no")
             last, quiet = "", 0
             with suppress(StreamClosedError):
                 while (moment := await self._next(queue)) is not None:
-                    told = json.dumps(self._told(moment, name), ensure_ascii=False)
+                    told = json.dumps(self._told(moment), ensure_ascii=False)
                     quiet = quiet + 1 if told == last else 0
                     if told != last:
                         self.write(f"event: credit\ndata: {told}\n\n")
@@ -132,9 +143,10 @@ class EventsHandler(CreditHandler):
             news.cancel()
             gone.cancel()
 
-    def _told(self, moment: Moment, name: str) -> dict[str, Any]:
-        figures = {"live": moment.balances.get(name, 0)}
-        if self.viewer.teaches:
+    def _told(self, moment: Moment) -> dict[str, Any]:
+        viewer = self.viewer
+        figures = {"live": moment.balances.get((viewer.name, viewer.born), 0)}
+        if viewer.teaches:
             figures |= {"pool": moment.pool, "burn": moment.burn}
         return {
             key: {"micros": micros, "text": amounts.amount_text(

@@ -34,10 +34,10 @@ class CreditPage(CreditViewer, PageHandler):
     async def get(self) -> None:
         """The page."""
         query = schemas.parse_query(PeriodQuery, self.filled_in())
-        name = await self.seen(query.student)
+        who = await self.seen(query.student)
         database = self.services.database
         course = await database.read(reads.course)
-        found = await database.read(reads.statement, name, query, self.now)
+        found = await database.read(reads.statement, who, query, self.now)
         days = plot.days(found, course.timezone)
         since, until = reads.days_of(query, course.timezone, self.now)
         self.show(
@@ -45,20 +45,20 @@ class CreditPage(CreditViewer, PageHandler):
             person=self.person,
             here="credit" if query.student is None else "class",
             me=await database.read(
-                reads.me, name, self.services.board.views, self.services.credit.rules, self.now
+                reads.me, who, self.services.board.views, self.services.credit.rules, self.now
             ),
             statement=found,
-            grants=(await database.read(reads.grants, name)).grants,
-            holds=(await database.read(reads.holds, name)).holds,
-            own=name == self.viewer.name,
-            name=name,
+            grants=(await database.read(reads.grants, who)).grants,
+            holds=(await database.read(reads.holds, who)).holds,
+            own=query.student in (None, self.viewer.name),
+            name=who.name,
             since=since,
             until=until,
             days=[day for day in days if day.spent],
             bars=plot.bars(days),
             plot=plot,
             words=words,
-            csv_url=f"api/v1/statement.csv?{urlencode({'since': since, 'until': until, **({'student': name} if query.student else {})})}",
+            csv_url=f"api/v1/statement.csv?{urlencode({'since': since, 'until': until, **({'student': query.student} if query.student else {})})}",
             **self.texts(course.unit, course.timezone),
         )
 
@@ -89,8 +89,8 @@ class ClassPage(CreditViewer, PageHandler):
         order = writes.Order(viewer, self._value("key", str(uuid.uuid4())), self.now)
         if action == "grant":
             body = self._body(GrantBody, "student", "reason", micros=self._amount())
-            await self.may_grant(body.student)
-            await database.run(writes.grant, order, body)
+            who = await self.may_grant(body.student)
+            await database.run(writes.grant, order, body, who)
         elif action == "fund":
             viewer.check_admin()
             fund = self._body(FundBody, "reason", micros=self._amount())
@@ -129,7 +129,7 @@ class ClassPage(CreditViewer, PageHandler):
             students=(await database.read(reads.students, sight, self.now)).students,
             pool=await database.read(reads.pool),
             burn=await database.read(reads.burn),
-            audit=await database.read(reads.audit, query, sight),
+            audit=await database.read(reads.audit, query, None, sight),
             brake=await database.read(brake.brake),
             running=sum(
                 view.desired.value == "running" for view in self.services.board.views.values()

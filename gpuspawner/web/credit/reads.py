@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -39,23 +40,28 @@ def course(c: Connection) -> Course:
     return ledger.course(c)
 
 
-def someone(c: Connection, name: str) -> Person:
-    """Whom the hub calls `name`.
+@dataclass(frozen=True, slots=True)
+class Who:
+    """A user as they are called, and the ledger's id of them; None while it has not met them.
 
-    Raises:
-        PersonUnknown: the ledger has not met them.
+    `born` is when the hub made a user who is to be met now (`names.born`).
     """
-    found = ledger.find_named(c, name)
-    if found is None:
-        raise PersonUnknown(f"the ledger knows nobody called {name!r}")
-    return found
+
+    name: str
+    person: str | None
+    born: str = ""
 
 
-def standing_of(c: Connection, course: int, name: str, now: int) -> Standing | None:
-    """Where a user stands; None while they have no account."""
-    person = ledger.find_named(c, name)
-    account = ledger.find_account(c, course, person.id) if person else None
-    return ledger.standing(c, account.id, now) if account else None
+def anybody(c: Connection, text: str) -> Person | None:
+    """The person with that id, or the last one who was called so, whoever is called so now."""
+    try:
+        return ledger.get_person(c, text)
+    except PersonUnknown:
+        return ledger.find_named(c, text)
+
+
+def _person(c: Connection, who: Who) -> Person | None:
+    return ledger.get_person(c, who.person) if who.person else None
 
 
 def lasts(standing: Standing | None, rules: CreditRules) -> int | None:
@@ -83,11 +89,11 @@ def balance(standing: Standing | None, person: Person | None, name: str | None =
 
 
 def me(
-    c: Connection, name: str, views: Mapping[str, ClaimView], rules: CreditRules, now: int
+    c: Connection, who: Who, views: Mapping[str, ClaimView], rules: CreditRules, now: int
 ) -> replies.Me:
     """Where a user stands, and what their machines cost."""
     of = ledger.course(c)
-    person = ledger.find_named(c, name)
+    person = _person(c, who)
     account = ledger.find_account(c, of.id, person.id) if person else None
     standing = ledger.standing(c, account.id, now) if account else None
     left = lasts(standing, rules)
@@ -99,7 +105,7 @@ def me(
             )
     return replies.Me(
         unit=of.unit,
-        credit=balance(standing, person, name),
+        credit=balance(standing, person, who.name),
         machines=[
             replies.Machine(
                 claim=claim,
@@ -132,15 +138,14 @@ def _midnight(day: date, where: ZoneInfo) -> int:
     return seconds_of(datetime.combine(day, time(), where))
 
 
-def statement(c: Connection, name: str, query: PeriodQuery, now: int) -> replies.Statement:
+def statement(c: Connection, who: Who, query: PeriodQuery, now: int) -> replies.Statement:
     """Every line of a user's in the period; none while nobody has met them."""
     of = ledger.course(c)
-    person = ledger.find_named(c, name)
     since, until = period(query, of.timezone, now)
-    found = ledger.statement(c, of.id, person.id if person else "", since, until)
+    found = ledger.statement(c, of.id, who.person or "", since, until)
     return replies.Statement(
         unit=of.unit,
-        name=person.name if person else name,
+        name=who.name,
         since=iso(since),
         until=iso(until),
         opening=found.opening,
@@ -169,14 +174,14 @@ def _line(line: Any) -> replies.Line:
     )
 
 
-def grants(c: Connection, name: str) -> replies.Grants:
+def grants(c: Connection, who: Who) -> replies.Grants:
     """Every grant to a user, the oldest first."""
     of = ledger.course(c)
-    account = _account(c, of.id, name)
+    account = _account(c, of.id, who)
     made = ledger.grant_of(c, account) if account else {}
     return replies.Grants(
         unit=of.unit,
-        name=name,
+        name=who.name,
         grants=[
             replies.Grant(
                 transaction=made.get(lot.id),
@@ -191,13 +196,13 @@ def grants(c: Connection, name: str) -> replies.Grants:
     )
 
 
-def holds(c: Connection, name: str) -> replies.Holds:
+def holds(c: Connection, who: Who) -> replies.Holds:
     """The open holds of a user."""
     of = ledger.course(c)
-    account = _account(c, of.id, name)
+    account = _account(c, of.id, who)
     return replies.Holds(
         unit=of.unit,
-        name=name,
+        name=who.name,
         holds=[
             replies.Hold(
                 placed=hold.placed,
@@ -211,7 +216,7 @@ def holds(c: Connection, name: str) -> replies.Holds:
     )
 
 
-def students(c: Connection, sees: Callable[[str], bool], now: int) -> replies.Students:
+def students(c: Connection, sees: Callable[[Person], bool], now: int) -> replies.Students:
     """Those with an account, by name, whom `sees` lets through. One who was erased has no name."""
     of = ledger.course(c)
     by_id = {person.id: person for person in ledger.people(c, course=of.id)}
@@ -221,7 +226,7 @@ def students(c: Connection, sees: Callable[[str], bool], now: int) -> replies.St
         students=[
             balance(one, person)
             for person, one in sorted(found, key=lambda pair: (pair[0].name or "~", pair[0].id))
-            if sees(person.name or "")
+            if sees(person)
         ],
     )
 
@@ -246,11 +251,13 @@ def burn(c: Connection) -> replies.Burn:
     )
 
 
-def audit(c: Connection, query: AuditQuery, sees: Callable[[str], bool]) -> replies.Audit:
-    """A page of the log; an entry about a student only for those whom `sees` lets see them."""
+def audit(
+    c: Connection, query: AuditQuery, student: str | None, sees: Callable[[Person], bool]
+) -> replies.Audit:
+    """A page of the log, about the person `student` or all; about a student only if `sees` lets it."""
     of = ledger.course(c)
-    names = {person.id: person.name for person in ledger.people(c)}
-    student = someone(c, query.student).id if query.student else None
+    everybody = {person.id: person for person in ledger.people(c)}
+    names = {id_: person.name for id_, person in everybody.items()}
     found = ledger.acts(c, of.id, student=student, before=query.before, limit=query.limit)
     return replies.Audit(
         unit=of.unit,
@@ -269,7 +276,7 @@ def audit(c: Connection, query: AuditQuery, sees: Callable[[str], bool]) -> repl
                 undone=act.undone,
             )
             for act in found
-            if act.student is None or sees(names.get(act.student) or "")
+            if act.student is None or sees(everybody[act.student])
         ],
         before=found[-1].transaction if len(found) == query.limit else None,
     )
@@ -280,9 +287,8 @@ def pool_account(c: Connection, course: int) -> int:
     return ledger.course_account(c, course, AccountKind.POOL).id
 
 
-def _account(c: Connection, course: int, name: str) -> int | None:
-    person = ledger.find_named(c, name)
-    account = ledger.find_account(c, course, person.id) if person else None
+def _account(c: Connection, course: int, who: Who) -> int | None:
+    account = ledger.find_account(c, course, who.person) if who.person else None
     return account.id if account else None
 
 

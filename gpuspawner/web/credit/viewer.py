@@ -50,6 +50,8 @@ EVERYBODY = Reach(everybody=True)
 class Viewer:
     """Somebody who asks. `name` "" is the command line, with the token of the secret file.
 
+    `born` is when the hub made the user of that name (`names.born`).
+
     `sees` and `grants` are beside the own credit, which everybody sees and nobody grants.
     """
 
@@ -57,6 +59,7 @@ class Viewer:
     admin: bool
     sees: Reach
     grants: Reach
+    born: str = ""
 
     @property
     def role(self) -> Role:
@@ -112,7 +115,7 @@ class Viewer:
 COMMAND_LINE = Viewer("", admin=True, sees=EVERYBODY, grants=EVERYBODY)
 
 
-def viewer_of(user: Mapping[str, Any] | None) -> Viewer:
+def viewer_of(user: Mapping[str, Any] | None, born: str = "") -> Viewer:
     """Who that is, of what the hub says of the token.
 
     Raises:
@@ -122,9 +125,9 @@ def viewer_of(user: Mapping[str, Any] | None) -> Viewer:
         raise NotAllowed("not a user of the hub")
     scopes = user.get("scopes", [])
     if user.get("admin") or ADMIN_SCOPE in scopes:
-        return Viewer(user["name"], admin=True, sees=EVERYBODY, grants=EVERYBODY)
+        return Viewer(user["name"], True, EVERYBODY, EVERYBODY, born)
     grants = reach(scopes, GRANT_SCOPE)
-    return Viewer(user["name"], admin=False, sees=grants | reach(scopes, READ_SCOPE), grants=grants)
+    return Viewer(user["name"], False, grants | reach(scopes, READ_SCOPE), grants, born)
 
 
 def reach(scopes: Iterable[str], scope: str) -> Reach:

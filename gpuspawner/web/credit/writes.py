@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from gpuspawner.policy.money_errors import IdempotencyMismatch, NotReversible
 from gpuspawner.store import ledger
 from gpuspawner.store.ledger import schema
-from gpuspawner.store.ledger.records import Account, AccountKind, Actor
+from gpuspawner.store.ledger.records import Account, AccountKind, Actor, Person
 from gpuspawner.web.credit import reads, replies
 from gpuspawner.web.credit.bodies import FundBody, GrantBody, ReversalBody
 from gpuspawner.web.credit.viewer import Viewer
@@ -25,20 +25,24 @@ class Order:
 
     def actor(self, c: Connection) -> Actor:
         """As the ledger knows them. The command line is an admin without a name."""
-        who = ledger.person_named(c, self.viewer.name, now=self.now).id if self.viewer.name else ""
-        return Actor(self.viewer.role, who)
+        viewer = self.viewer
+        if not viewer.name:
+            return Actor(viewer.role)
+        return Actor(
+            viewer.role, ledger.person_expected(c, viewer.name, viewer.born, now=self.now).id
+        )
 
     def idem(self, actor: Actor) -> str:
         """The key in the ledger."""
         return f"{actor.person or actor.role.value}:{self.key}"
 
 
-def grant(c: Connection, order: Order, body: GrantBody) -> replies.Made:
+def grant(c: Connection, order: Order, body: GrantBody, who: reads.Who) -> replies.Made:
     """Hand credit of the pool to a student, who needs never have been here."""
     course = ledger.course(c)
     actor = order.actor(c)
-    student = ledger.person_named(c, body.student, now=order.now)
-    account = ledger.student_account(c, course.id, student.id)
+    student = who.person or ledger.person_expected(c, who.name, who.born, now=order.now).id
+    account = ledger.student_account(c, course.id, student)
     lot = ledger.grant(
         c, account.id, body.micros, idem=order.idem(actor), actor=actor, now=order.now,
         expires_at=body.expires, note=body.reason,
@@ -68,8 +72,8 @@ def reverse(c: Connection, order: Order, body: ReversalBody) -> replies.Made:
     return _made(c, number, body.reason, account, order.now)
 
 
-def subject(c: Connection, transaction: int) -> str | None:
-    """The name of the student whom a transaction is about; None when it is about the pool only.
+def subject(c: Connection, transaction: int) -> Person | None:
+    """The student whom a transaction is about; None when it is about the pool only.
 
     Raises:
         NotReversible: there is no such transaction, which is not told from one of somebody else's.
@@ -80,7 +84,7 @@ def subject(c: Connection, transaction: int) -> str | None:
     account = _student_of(c, transaction)
     if account is None:
         return None
-    return ledger.get_person(c, account.owner or "").name or ""
+    return ledger.get_person(c, account.owner or "")
 
 
 def _student_of(c: Connection, transaction: int) -> Account | None:

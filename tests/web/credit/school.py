@@ -49,6 +49,8 @@ PEOPLE = {
 }
 """What the hub says of each token; a token is the name before it here."""
 
+USERS = [*(name for name, one in PEOPLE.items() if one["kind"] == "user"), "newcomer"]
+
 _numbers = itertools.count(1)
 
 
@@ -57,6 +59,8 @@ class School:
     house: House
     groups: dict[str, list[str]] = field(default_factory=lambda: dict(GROUPS))
     silent: bool = False
+    again: dict[str, int] = field(default_factory=dict)
+    """How often the name has been given to somebody else."""
 
     @property
     def now(self) -> int:
@@ -87,7 +91,7 @@ class School:
 
     async def account(self, name: str) -> int:
         def made(c):
-            one = ledger.person_for(c, f"id-{name}", name, now=self.now)
+            one = ledger.person_for(c, hub_auth.id_of(name), name, now=self.now)
             return ledger.student_account(c, ledger.course(c).id, one.id).id
 
         return await self.run(made)
@@ -133,12 +137,21 @@ async def hub(school: dict[str, School]):
         if school["it"].silent:
             return web.json_response({}, status=503)
         name = request.match_info["name"]
-        known = name in PEOPLE or name == "newcomer"
-        return web.json_response({"name": name} if known else {}, status=200 if known else 404)
+        if name not in USERS:
+            return web.json_response({}, status=404)
+        return web.json_response(hub_auth.told(name, school["it"].again.get(name, 0)))
+
+    async def users(_request):
+        if school["it"].silent:
+            return web.json_response({}, status=503)
+        again = school["it"].again
+        items = [hub_auth.told(name, again.get(name, 0)) for name in USERS]
+        return web.json_response({"items": items, "_pagination": {"next": None}})
 
     app = web.Application()
     app.router.add_get("/hub/api/user", user_)
     app.router.add_get("/hub/api/groups/{name}", group)
+    app.router.add_get("/hub/api/users", users)
     app.router.add_get("/hub/api/users/{name}", named)
     runner = web.AppRunner(app, shutdown_timeout=0)
     await runner.setup()
@@ -178,7 +191,7 @@ def _begin(c, now: int) -> None:
     admin = Actor(Role.ADMIN)
     ledger.fund(c, course.id, 1000 * UNIT, idem="begin", actor=admin, now=now, note="the term")
     for name in ("alice", "bob", "carol"):
-        person = ledger.person_for(c, f"id-{name}", name, now=now)
+        person = ledger.person_for(c, hub_auth.id_of(name), name, now=now)
         account = ledger.student_account(c, course.id, person.id)
         ledger.grant(
             c, account.id, 10 * UNIT, idem=f"begin-{name}", actor=admin, now=now,

@@ -8,6 +8,7 @@ import io
 
 from gpuspawner.store import ledger
 from tests.controllers.stage import name_of
+from tests.web import hub_auth
 from tests.web.credit.school import HOUR, UNIT, School
 
 
@@ -182,7 +183,9 @@ async def test_more_than_the_pool_has_cannot_be_granted(there: School):
 async def test_credit_can_be_given_before_the_first_start_and_is_there_then(there: School):
     status, _said = await there.post("grants", "admin", grant("newcomer"))
     assert status == 201
-    person = await there.run(ledger.person_for, "id-new", "newcomer", now=there.now)
+    person = await there.run(
+        ledger.person_for, hub_auth.id_of("newcomer"), "newcomer", now=there.now
+    )
     status, said = await there.get("grants", "admin", student="newcomer")
     assert (person.name, [one["granted"] for one in said["grants"]]) == ("newcomer", [5 * UNIT])
 

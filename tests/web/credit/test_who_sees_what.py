@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from gpuspawner.web.credit.viewer import Reach, reach
-from tests.web.credit.school import GRANT, UNIT, School
+from tests.controllers.stage import name_of
+from tests.web import hub_auth
+from tests.web.credit.school import GRANT, PEOPLE, UNIT, School
 
 OWN = ("statement", "grants", "holds", "statement.csv")
 CLASS = ("students", "pool", "burn", "audit", "students.csv")
@@ -111,7 +115,12 @@ async def test_only_an_admin_takes_money_out(there: School):
     assert {who: (await there.post("reversals", who, body))[0] for who in wanted} == wanted
 
 
-async def test_when_the_hub_is_silent_a_teacher_sees_nobody_rather_than_everybody(there: School):
+async def test_when_the_hub_is_silent_a_teacher_sees_nobody_rather_than_everybody(
+    there: School, monkeypatch
+):
+    for who in ("teacher", "admin"):
+        monkeypatch.setitem(PEOPLE[who], "token_id", f"t-{who}")
+        assert (await there.get("pool", who))[0] == 200  # so that the hub has said who they are
     there.silent = True
     assert (await there.get("students", "teacher"))[1]["students"] == []
     assert len((await there.get("students", "admin"))[1]["students"]) == 3
@@ -125,7 +134,7 @@ async def test_who_has_left_the_group_is_seen_no_more_a_minute_later(there: Scho
 
 
 async def test_the_route_for_the_hub_is_not_a_persons(there: School):
-    query = {"user_id": "id-alice", "user_name": "alice"}
+    query = {"user_id": hub_auth.id_of("alice"), "user_name": "alice"}
     assert await asked(there, "credit", "admin", **query) == 403
     status, said = await there.house.ask("GET", "credit", params=query)
     assert (status, said["balance"]) == (200, 10 * UNIT)
@@ -145,3 +154,61 @@ async def test_the_route_for_the_hub_is_not_a_persons(there: School):
 )
 def test_a_scope_reaches_whom_it_names_and_nobody_else(scopes, found):
     assert reach(scopes, GRANT) == found
+
+
+# -- a name that was somebody else's
+
+
+async def test_who_gets_the_name_of_a_former_user_gets_nothing_of_theirs(there: School):
+    there.again["alice"] = 1
+    _status, me = await there.get("me")
+    assert (me["credit"]["person"], me["credit"]["balance"]) == (None, 0)
+    assert (await there.get("statement"))[1]["lines"] == []
+    assert (await there.get("grants"))[1]["grants"] == []
+    _status, _headers, text = await there.text("api/v1/statement.csv", "alice")
+    assert "a beginning for alice" not in text
+    _status, _headers, page = await there.text("credit", "alice")
+    assert "a beginning for alice" not in page
+    headers = {"Authorization": "token alice"}
+    async with there.house.session.get(
+        f"{there.house.url}api/v1/events", headers=headers
+    ) as answer:
+        told = json.loads((await answer.content.readuntil(b"\n\n")).split(b"data: ")[1])
+    assert told["live"]["micros"] == 0
+
+
+async def test_a_new_user_with_an_old_name_may_not_touch_the_old_machine(there: School):
+    await there.house.put("alice")
+    assert len((await there.get("machines"))[1]) == 1
+    there.again["alice"] = 1
+    assert (await there.get("machines"))[1] == []
+    status, said = await there.house.ask("DELETE", f"machines/{name_of('alice')}", token="alice")
+    assert (status, said["error"]) == (404, "claim-not-found")
+
+
+async def test_a_teacher_sees_and_gives_to_the_new_user_of_a_name_and_not_the_former(there: School):
+    there.again["alice"] = 1
+    assert [one["name"] for one in (await there.get("students", "teacher"))[1]["students"]] == [
+        "bob"
+    ]
+    assert await asked(there, "statement", "teacher", student="alice") == 404
+    _status, log = await there.get("audit", "admin")
+    [old] = [one for one in log["entries"] if one["student_name"] == "alice"]
+    back = {"transaction": old["transaction"], "reason": "r"}
+    assert (await there.post("reversals", "teacher", back))[0] == 404
+    grant = {"student": "alice", "micros": UNIT, "reason": "hello"}
+    _status, made = await there.post("grants", "teacher", grant)
+    assert made["credit"]["person"] != old["student"]
+    assert (await there.get("me"))[1]["credit"]["balance"] == UNIT
+    # An admin still finds the former one by the ledger's id, and everybody in the list.
+    _status, former = await there.get("statement", "admin", student=old["student"])
+    assert former["lines"][0]["amount"] == 10 * UNIT
+    _status, found = await there.get("students", "admin")
+    balances = {one["balance"] for one in found["students"] if one["name"] == "alice"}
+    assert balances == {UNIT, 10 * UNIT}
+
+
+async def test_nobody_is_taken_for_somebody_when_the_hub_does_not_say_who_they_are(there: School):
+    there.silent = True
+    status, said = await there.get("me")
+    assert (status, said["error"]) == (503, "controller-unavailable")

@@ -14,3 +14,8 @@ def _jupyter_server_extension_points() -> list[dict[str, Any]]:
     from labs_extension.extension import LabsExtension  # noqa: PLC0415
 
     return [{"module": "labs_extension.extension", "app": LabsExtension}]
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    # What `jupyter labextension develop` links; an installed package has it as data files.
+    return [{"src": "labextension", "dest": "gpuspawner-labs"}]

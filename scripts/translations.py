@@ -1,6 +1,6 @@
 """Bring the translations up to date: collect the sentences, update the catalogues, compile them.
 
-A sentence is what stands in `_("…")` in a package. A sentence that has gone is dropped; a new
+A sentence is what stands in `_("…")` in a package, or in `trans.__('…')` in the front end. A sentence that has gone is dropped; a new
 one has an empty translation, which a test refuses. Nothing is guessed: a guess looks finished.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 import re
 import sys
 from datetime import datetime, timezone
@@ -22,23 +23,46 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("gpuspawner", "labs_extension")
 """Each has a catalogue of its own, since it may be installed without the other."""
 
+FRONT_END = "gpuspawner_labs"
+"""The catalogue of what JupyterLab shows. JupyterLab asks the package for it by this name, its
+entry point of the group `jupyterlab.locale`, and by the name that its own language packs have."""
+
+CATALOGUES = (*PACKAGES, FRONT_END)
+
 LANGUAGES = ("ko",)
 """The languages that have a catalogue. English is the language of the sentences themselves."""
 
-METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2.ext:babel_extract")]
+METHODS = [
+    ("**.py", "python"),
+    ("**/templates/**.html", "jinja2.ext:babel_extract"),
+    ("src/**.ts", "javascript"),
+    ("src/**.tsx", "javascript"),
+]
+_OPTIONS = {"**/templates/**.html": {"silent": "false"}, "src/**.tsx": {"jsx_encoding": "true"}}
+_LAB_NAMES = {"ko": "ko_KR"}
+
+
+def folder(package: str) -> str:
+    """The package that has the sentences of a catalogue."""
+    return PACKAGES[1] if package == FRONT_END else package
 
 
 def po_path(language: str, package: str = PACKAGES[0]) -> Path:
     """The catalogue that people edit."""
-    return ROOT / package / "locale" / language / "LC_MESSAGES" / f"{package}.po"
+    name = _LAB_NAMES[language] if package == FRONT_END else language
+    return ROOT / folder(package) / "locale" / name / "LC_MESSAGES" / f"{package}.po"
 
 
 def extracted(package: str = PACKAGES[0]) -> dict[str, list[str]]:
-    """Every sentence in the package, with the files that it is in."""
+    """Every sentence of the catalogue, with the files that it is in."""
     found: dict[str, list[str]] = {}
-    options = {"**/templates/**.html": {"silent": "false"}}
+    keyword = "__" if package == FRONT_END else "_"
     for name, _line, message, _comments, _context in extract_from_dir(
-        ROOT / package, METHODS, options, keywords={"_": None}
+        ROOT / folder(package),
+        METHODS,
+        _OPTIONS,
+        keywords={keyword: None},
+        directory_filter=lambda path: Path(path).name not in {"node_modules", "lib"},
     ):
         if not isinstance(message, str):
             raise TypeError(f"{name}: _() takes one sentence, not {message!r}")
@@ -73,7 +97,7 @@ def updated(language: str, package: str = PACKAGES[0]) -> Catalog:
         new.add(
             sentence,
             known.string if known else "",
-            locations=[(f"{package}/{name}", 0) for name in sorted(names)],
+            locations=[(f"{folder(package)}/{name}", 0) for name in sorted(names)],
             flags=known.flags - {"python-format"} if known else (),
             user_comments=known.user_comments if known else (),
         )
@@ -103,15 +127,37 @@ def mo_bytes(catalogue: Catalog) -> bytes:
     return buffer.getvalue()
 
 
+def json_bytes(catalogue: Catalog) -> bytes:
+    """The catalogue as JupyterLab reads it: the form of its language packs."""
+    head = {
+        "domain": catalogue.domain,
+        "language": _LAB_NAMES[str(catalogue.locale)].replace("_", "-"),
+        "plural_forms": catalogue.plural_forms,
+        # Where a language pack has our sentences too, JupyterLab takes the later version.
+        "version": catalogue.version,
+    }
+    sentences = {one.id: [one.string] for one in catalogue if one.id and one.string}
+    return (json.dumps({"": head, **sentences}, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def compiled(language: str, package: str) -> tuple[Path, bytes]:
+    """The file that the programs read, and what it is to hold."""
+    path, catalogue = po_path(language, package), read(language, package)
+    if package == FRONT_END:
+        return path.with_suffix(".json"), json_bytes(catalogue)
+    return path.with_suffix(".mo"), mo_bytes(catalogue)
+
+
 def main() -> int:
     """Update and compile every catalogue; 1 when a sentence is not translated yet."""
     missing = 0
-    for language, package in itertools.product(LANGUAGES, PACKAGES):
+    for language, package in itertools.product(LANGUAGES, CATALOGUES):
         catalogue = updated(language, package)
         path = po_path(language, package)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(po_bytes(catalogue))
-        path.with_suffix(".mo").write_bytes(mo_bytes(catalogue))
+        target, content = compiled(language, package)
+        target.write_bytes(content)
         empty = [message.id for message in catalogue if message.id and not message.string]
         missing += len(empty)
         print(f"{language}, {package}: {len(catalogue)} sentences, {len(empty)} not translated")

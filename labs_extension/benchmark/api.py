@@ -13,7 +13,7 @@ from tornado import web
 from labs_extension.benchmark.plan import BACKENDS, SCALES, chosen
 from labs_extension.benchmark.results import read_all
 from labs_extension.benchmark.runs import AlreadyRunning, BenchmarkRun, Runs
-from labs_extension.benchmark.sentences import sentence
+from labs_extension.benchmark.sentences import named, told
 from labs_extension.clock import Clock
 from labs_extension.handler import LabsHandler
 from labs_extension.language import _, say
@@ -100,7 +100,8 @@ class ResultsHandler(LabsHandler):
         """Those that are results, newest first, and the files that are not, with the reason."""
         loop = asyncio.get_running_loop()
         good, bad = await loop.run_in_executor(None, read_all, self._runs.results)
-        self.answer({"results": good, "refused": bad})
+        rows = [{**one, "results": [told(row) for row in one["results"]]} for one in good]
+        self.answer({"results": rows, "refused": bad})
 
 
 def _wanted(body: bytes) -> tuple[str, list[str], str | None]:
@@ -124,7 +125,9 @@ def _wanted(body: bytes) -> tuple[str, list[str], str | None]:
 
 def _shown(run: BenchmarkRun) -> dict[str, Any]:
     data = run.to_json()
-    data["results"] = [{**row, "sentence": sentence(row)} for row in data["results"]]
+    data["results"] = [told(row) for row in data["results"]]
+    if data["now"] is not None:
+        data["now"] |= named(data["now"]["id"])
     return data
 
 

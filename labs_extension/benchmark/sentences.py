@@ -63,3 +63,14 @@ def sentence(row: dict[str, Any]) -> dict[str, str]:
         )[language]
         for language, title in titles.items()
     }
+
+
+def named(item: str) -> dict[str, Any]:
+    """The `title` of an item; nothing for one that there is not, since a file may name anything."""
+    return {"title": say(TITLES[item])} if item in TITLES else {}
+
+
+def told(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with its `title` and `sentence`."""
+    title = named(row["id"])
+    return {**row, **title, "sentence": sentence(row)} if title else row

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gettext
+import json
+import re
 import string
 
 import pytest
@@ -13,15 +15,18 @@ from tests.house import sources
 
 
 def places(text: str) -> set[str]:
-    """The names in `{…}`."""
-    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+    """The names in `{…}`, and the front end's `%1`."""
+    names = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+    return names | {*re.findall(r"%\d", text)}
 
 
 def test_every_language_but_english_has_a_catalogue():
     assert {*translations.LANGUAGES, "en"} == {*LANGUAGES}
 
 
-@pytest.mark.parametrize(("package", "many"), [("gpuspawner", 50), ("labs_extension", 5)])
+@pytest.mark.parametrize(
+    ("package", "many"), [("gpuspawner", 50), ("labs_extension", 5), ("gpuspawner_labs", 50)]
+)
 def test_the_extraction_finds_sentences(package, many):
     assert len(translations.extracted(package)) > many
 
@@ -32,7 +37,17 @@ def test_every_package_with_sentences_has_a_catalogue():
     }
 
 
-@pytest.mark.parametrize("package", translations.PACKAGES)
+def test_the_extraction_misses_no_sentence_of_the_front_end():
+    marked = re.compile(r"trans\.__\(\s*('?)((?:[^'\\]|\\.)*)")
+    written = {
+        found[2] if found[1] else f"not a plain sentence in {path.name}"
+        for path in (sources.ROOT / "labs_extension/src").iterdir()
+        for found in marked.finditer(path.read_text())
+    }
+    assert written == {*translations.extracted(translations.FRONT_END)}
+
+
+@pytest.mark.parametrize("package", translations.CATALOGUES)
 @pytest.mark.parametrize("language", translations.LANGUAGES)
 class TestACatalogue:
     def test_has_exactly_the_sentences_of_the_package(self, language, package):
@@ -58,7 +73,10 @@ class TestACatalogue:
         assert path.read_bytes() == translations.po_bytes(translations.updated(language, package))
 
     def test_is_compiled(self, language, package):
-        path = translations.po_path(language, package).with_suffix(".mo")
-        assert path.read_bytes() == translations.mo_bytes(translations.read(language, package))
+        path, content = translations.compiled(language, package)
+        assert path.read_bytes() == content
+        if path.suffix == ".json":
+            assert json.loads(content)[""]["language"] == "ko-KR"
+            return
         with path.open("rb") as file:
             assert gettext.GNUTranslations(file).info()["language"] == language

@@ -62,7 +62,8 @@ async def test_a_run_is_started_followed_and_ends(make_server, python):
     assert (status, run["state"], run["exit_code"], run["now"]) == (200, "finished", 3, None)
     (row,) = run["results"]
     assert row["sentence"]["en"] == "Matrix product, single precision (CPU): 0.5 TFLOP/s"
-    assert {**RESULT, "sentence": row["sentence"]} == row
+    assert row["title"]["ko"] == "행렬 곱, 단정밀도"
+    assert {**RESULT, "title": row["title"], "sentence": row["sentence"]} == row
     assert [one["id"] for one in (await server.ask(URL))[1]["benchmarks"]] == [run["id"]]
 
 
@@ -168,7 +169,10 @@ async def test_results_are_those_that_are_results(make_server, python):
     (folder / "1-a.json").write_text(json.dumps(GOOD))
     (folder / "<b>.json").write_text("{}")
     status, body = await server.ask("gpuspawner/api/results")
-    assert (status, body["results"]) == (200, [{**GOOD, "self_reported": True}])
+    (result,) = body["results"]
+    words = [(one.pop("title")["en"], one.pop("sentence")["en"]) for one in result["results"]]
+    assert (status, result) == (200, {**GOOD, "self_reported": True})
+    assert all(map(all, words))
     assert body["refused"] == [
         {"file": "<b>.json", "reason": "the whole: not as the schema says (required)"}
     ]

@@ -1,0 +1,143 @@
+// What the server's extension answers. `docs/lab.md` and `docs/explain/protocols.md` say what each
+// field means; null is "not known", never 0.
+
+/** A sentence for people, by language. */
+export interface Said {
+  en: string;
+  ko: string;
+}
+
+export type Mode =
+  | 'active'
+  | 'working'
+  | 'idle'
+  | 'no_show'
+  | 'held'
+  | 'starting'
+  | 'unknown';
+
+export interface Balance {
+  /** Millionths of `unit`. */
+  micros: number;
+  unit: string;
+  /** What an hour of this machine is charged, in millionths of `unit`. */
+  per_hour_micros?: number | null;
+}
+
+export interface SessionReport {
+  managed?: boolean;
+  verdict?: string | null;
+  reason?: string | null;
+  sentence?: Said | null;
+  /** ISO 8601. */
+  deadline?: string | null;
+  /** Until the machine gives up on a controller that it cannot reach. */
+  seconds_left?: number | null;
+  balance?: Balance | null;
+  session?: {
+    mode: Mode;
+    because?: Said | null;
+    extensions_left?: number | null;
+    lease_until?: string | null;
+    save?: string | null;
+  } | null;
+  server_time: string;
+  claim?: string | null;
+  generation?: number | null;
+  hub_prefix?: string | null;
+}
+
+/** What a button's request is answered with. */
+export interface Granted {
+  until?: string | null;
+  because?: Said | null;
+  extensions_left?: number | null;
+}
+
+export interface GpuProcess {
+  pid: number;
+  name: string | null;
+  memory_bytes: number | null;
+  notebook?: string | null;
+}
+
+export interface GpuDevice {
+  index: number;
+  uuid: string | null;
+  name: string | null;
+  mig_of: string | null;
+  mig_enabled: boolean | null;
+  /** 0 to 1. */
+  utilization: number | null;
+  memory_used_bytes: number | null;
+  memory_total_bytes: number | null;
+  power_watts: number | null;
+  power_limit_watts: number | null;
+  temperature_celsius: number | null;
+  throttled: string[] | null;
+  processes: GpuProcess[] | null;
+}
+
+export interface Point {
+  /** Seconds since 1970. */
+  at: number;
+  utilization: number | null;
+  memory_used_bytes: number | null;
+  power_watts: number | null;
+  temperature_celsius: number | null;
+}
+
+export interface Framework {
+  installed: boolean | null;
+  version: string | null;
+  sees_gpu: boolean | null;
+  error: string | null;
+}
+
+export interface GpuReport {
+  status: string;
+  sentence: Said;
+  detail: string | null;
+  driver_version: string | null;
+  cuda_version: string | null;
+  devices: GpuDevice[];
+  frameworks: Record<string, Framework> | null;
+  history: Record<string, Point[]>;
+}
+
+export interface Row {
+  id: string;
+  device: string;
+  status: string;
+  value?: number | null;
+  unit?: string;
+  fraction_of_peak?: number;
+  noisy?: boolean;
+  title?: Said;
+  sentence?: Said;
+}
+
+export interface Run {
+  id: string;
+  scale: string;
+  /** Seconds since 1970. */
+  started: number;
+  state: 'running' | 'finished' | 'cancelled' | 'failed';
+  now: { id: string; device: string; title?: Said } | null;
+  results: Row[];
+}
+
+export interface Result {
+  id: string;
+  /** ISO 8601. */
+  started: string;
+  status: string;
+  device: { name: string | null } | null;
+  config: { scale: string; backend: string };
+  results: Row[];
+}
+
+export interface Results {
+  results: Result[];
+  refused: { file: string; reason: string }[];
+}

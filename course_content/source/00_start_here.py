@@ -87,16 +87,6 @@ check(
 )
 
 # %% [markdown] lang="en"
-# ## Packages of your own
-#
-# Choose the kernel **Python 3 (my packages)** at the top right. What you install in it with `%pip install` lies in your home, so it is kept. If you broke something in it, go back to **Python 3**, which is always as it was.
-
-# %% [markdown] lang="ko"
-# ## 내가 설치하는 패키지
-#
-# 오른쪽 위에서 **Python 3 (내 패키지)** 커널을 고르세요. 거기서 `%pip install`로 설치한 것은 홈 폴더에 들어가서 남아요. 무언가 망가졌다면 **Python 3** 커널로 돌아오면 돼요. 이 커널은 늘 처음 그대로예요.
-
-# %% [markdown] lang="en"
 # ## Stop when you are done
 #
 # **File → Hub Control Panel → Stop My Server.** Closing the browser does not stop the machine at once. A training that runs is better left alone: the machine is not stopped while it computes.

@@ -12,6 +12,7 @@ import shutil
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from gpuspawner.agent.clock import Clock
@@ -19,6 +20,9 @@ from gpuspawner.agent.commands import run
 
 NVML_SECONDS = 1.0
 SMI_SECONDS = 10.0
+DRIVER = Path("/proc/driver/nvidia")
+"""What NVIDIA's kernel module shows while it is loaded. Without it nothing computes on a GPU."""
+
 STALE_SECONDS = 60.0
 """What was read longer ago than this is not known any more: the driver hangs."""
 
@@ -38,8 +42,10 @@ Sample = dict[str, Any]
 class Gpus:
     """What is known of the GPUs over the last five minutes."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, driver: Path = DRIVER) -> None:
         self._clock = clock
+        self._driver = driver
+        self._there_are_none = False
         self._read: Callable[[], list[Sample]] | None = None
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -74,6 +80,8 @@ class Gpus:
 
     def facts(self) -> list[dict[str, Any]] | None:
         """Each GPU, percentages from 0 to 100; None when they cannot be seen. Never blocks long."""
+        if self._there_are_none:
+            return []
         now = self._clock.monotonic()
         with self._lock:
             if self._latest is None or now - self._latest[0] > STALE_SECONDS:
@@ -92,6 +100,8 @@ class Gpus:
         if shutil.which("nvidia-smi"):
             self._read = _smi
             return SMI_SECONDS
+        # Nobody to ask where the driver is loaded is something else: there may be work unseen.
+        self._there_are_none = not self._driver.exists()
         return None
 
     def _run(self) -> None:

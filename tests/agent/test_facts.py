@@ -92,10 +92,19 @@ def test_without_the_binding_nvidias_own_program_is_asked(
 def test_with_neither_nobody_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", None)
     monkeypatch.setenv("PATH", str(tmp_path))
-    gpus = Gpus(HandClock())
+    gpus = Gpus(HandClock(), driver=tmp_path)
     assert gpus.find() is None
     gpus.sample()
     assert gpus.facts() is None
+
+
+def test_without_a_driver_there_is_no_gpu_rather_than_one_that_cannot_be_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    gpus = Gpus(HandClock(), driver=tmp_path / "not-loaded")
+    assert (gpus.facts(), gpus.find(), gpus.facts()) == (None, None, [])
 
 
 class Machine:

@@ -16,7 +16,7 @@ export CLOUD DEMO_PORT_BASE DEMO_ADMIN_TOKEN DEMO_DIR
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help demo test faults bench check docs locale clean
+.PHONY: help demo test faults bench check docs front locale clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -50,6 +50,10 @@ docs: ## the documentation, under docs/_build/html
 	@scripts/environment.sh $(VENV) test
 	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+front: ## build JupyterLab's side of labs_extension again (ARGS=--check: compare with what is committed)
+	@scripts/environment.sh $(VENV) test
+	@$(BIN)/python scripts/front.py $(ARGS)
 
 locale: ## bring the translations up to date with the sentences in the code
 	@scripts/environment.sh $(VENV) test

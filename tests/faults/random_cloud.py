@@ -7,6 +7,7 @@ Hypothesis finds it can find again, and make small.
 
 from __future__ import annotations
 
+import asyncio
 import io
 import random
 import uuid
@@ -61,6 +62,10 @@ class Inline(Executor):
         return future
 
 
+_ROUNDS = 100
+"""So often the event loop goes round before time passes, for those who wait for nothing."""
+
+
 class OneClock(FakeClock):
     """The controller's clock and the cloud's. A jump moves the wall clock of the controller alone.
 
@@ -69,6 +74,7 @@ class OneClock(FakeClock):
 
     def __init__(self) -> None:
         super().__init__(datetime.fromtimestamp(NOON, timezone.utc))
+        self._ends: list[float] = []
         self.cloud = Clock(NOON, frozen=True)
         self.passed: list[Callable[[float], None]] = []
 
@@ -80,9 +86,19 @@ class OneClock(FakeClock):
             callback(by)
 
     async def sleep(self, seconds: float) -> None:
-        """Wait, by letting time pass."""
-        if seconds > 0:
-            self.turn(seconds)
+        """Wait, by letting time pass once nobody has anything left to do without it."""
+        end = self.monotonic() + max(seconds, 0.0)
+        self._ends.append(end)
+        try:
+            while end > self.monotonic():
+                now = self.monotonic()
+                for _ in range(_ROUNDS):
+                    await asyncio.sleep(0)
+                # Of those who wait, the one who has waited enough first turns the clock.
+                if now == self.monotonic() and end == min(self._ends):
+                    self.turn(end - now)
+        finally:
+            self._ends.remove(end)
 
 
 class Cloud:

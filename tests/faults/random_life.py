@@ -65,9 +65,9 @@ class Life:
         self.steps: list[Any] = []
         inner = hands.take
 
-        async def take(steps: Any) -> bool:
+        async def take(steps: Any, *more: Any) -> bool:
             self.steps = list(steps)
-            return await inner(self.steps)
+            return await inner(self.steps, *more)
 
         hands.take = take  # type: ignore[method-assign]
         self.dead = False

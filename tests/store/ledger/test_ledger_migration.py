@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic import command
-from sqlalchemy import text
+from sqlalchemy import MetaData, select, text
 from sqlalchemy.exc import IntegrityError
 
 from gpuspawner.store import claims, events, ledger, migrate, schema
 from gpuspawner.store.database import Connection, Database, engine_of
-from tests.store.wishes import NAME, boot
+from tests.store.wishes import KEY, NAME, boot
 
 FACTS = ("transactions", "postings", "prices", "sightings")
 
@@ -19,6 +21,20 @@ FACTS = ("transactions", "postings", "prices", "sightings")
 def before_the_ledger(database: Database) -> None:
     with engine_of(database).begin() as c:
         command.upgrade(migrate.configuration(c), "0001")
+
+
+def in_use(database: Database, newer: Database) -> None:
+    """As a controller of that time would have filled it: what `newer` has, in the older tables."""
+    with engine_of(newer).connect() as source, engine_of(database).begin() as target:
+        now, then = MetaData(), MetaData()
+        now.reflect(source)
+        then.reflect(target)
+        for table in then.sorted_tables:
+            filled = target.execute(select(table).limit(1)).first()
+            columns = [now.tables[table.name].c[name] for name in table.c.keys()]  # noqa: SIM118
+            rows = [] if filled else source.execute(select(*columns)).mappings().all()
+            if rows:
+                target.execute(table.insert(), [dict(row) for row in rows])
 
 
 def courses(c: Connection) -> list[Any]:
@@ -46,9 +62,15 @@ THE_COURSE = [
 ]
 
 
-async def test_a_database_in_use_gets_a_ledger_and_keeps_what_it_had(empty: Database) -> None:
+async def test_a_database_in_use_gets_a_ledger_and_keeps_what_it_had(
+    empty: Database, sqlite_tables: Path, tmp_path: Path
+) -> None:
     before_the_ledger(empty)
-    await empty.run(boot)
+    shutil.copy(sqlite_tables, tmp_path / "newer.sqlite")
+    newer = Database(f"sqlite:///{tmp_path}/newer.sqlite", KEY)
+    await newer.run(boot)
+    in_use(empty, newer)
+    newer.close()
     was = await empty.run(claims.get, NAME), await empty.run(events.audit_lines)
     empty.migrate()
     assert (await empty.run(claims.get, NAME), await empty.run(events.audit_lines)) == was

@@ -18,6 +18,7 @@ from gpuspawner import identity
 from gpuspawner.app import Controller
 from gpuspawner.client import ControllerClient
 from gpuspawner.clock import SystemClock
+from gpuspawner.hub_api import Hub
 from gpuspawner.model import Power
 from gpuspawner.names import claim_name
 from gpuspawner.policy.money import seconds_of
@@ -138,12 +139,20 @@ class Agents:
             return 0, {}  # the controller is being restarted
 
 
+class LateHub(Hub):
+    """The hub that the controller asks: it opens after the controller, at a port of its own choice."""
+
+    def opens(self, app):
+        self._url = f"http://127.0.0.1:{app.hub.port}{BASE}hub/api"
+
+
 class Running:
     """The controller's application, listening; it can be ended and begun again."""
 
     def __init__(self, provider, ours, folder, port, credit):
         self.provider, self.ours, self.folder, self.port = provider, ours, folder, port
         self.url = f"http://127.0.0.1:{port}"
+        self.hub = LateHub("http://127.0.0.1:1", ours.service_token)
         self.settings = Settings(
             record(
                 public_url=self.url + BASE,
@@ -162,7 +171,9 @@ class Running:
         self.database = Database(url, self.ours.encryption_key)
         await asyncio.to_thread(self.database.migrate)
         await self.database.run(allowance.set_up, self.settings.credit, seconds_of(CLOCK.now()))
-        self.controller = Controller(self.settings, self.provider, self.database, CLOCK)
+        self.controller = Controller(
+            self.settings, self.provider, self.database, CLOCK, hub=self.hub
+        )
         self.server = http_server(application(self.controller.services, SERVICE))
         if socket:
             self.server.add_socket(socket)
@@ -252,6 +263,7 @@ async def school(hub_app, tidy, server_url, folder, monkeypatch, *, credit=FREE,
     await running.open(socket)  # first, since the hub waits for its services
     app = await hub_app(config=_config(folder, running.url, server_url))
     tidy.append(app)
+    running.hub.opens(app)
     _as_a_service(monkeypatch, ours, f"http://127.0.0.1:{app.hub.port}{BASE}hub/api")
     speaking = asyncio.create_task(agents.run())
     stage = School(app, running, server_url)

@@ -218,6 +218,10 @@ class Week:
             await self.reconciler.tick()
         except GpuspawnerError:
             self.found.counts["passes that failed"] += 1
+        # A pass leaves behind what takes long, and on this clock any wait is long: hold it to the
+        # bill only when the cloud has done what it was asked.
+        if begun := list(self.reconciler._hands._under_way._begun):
+            await asyncio.wait(begun)
         kept = await self.meter.look()
         await self.keeper.look()
         self.found.counts["passes"] += 1

@@ -2,7 +2,7 @@
 
 Usage: front.py [--check]
 
-The build notes in `labextension/built_from.json` the hash of what it was made from, and a test
+The build notes in `built_from.json` the hash of what it was made from, and a test
 compares it, so that a source without its build, or the reverse, is noticed without node. `--check`
 builds afresh in another folder and compares every file.
 """
@@ -43,7 +43,7 @@ def source_hash(front: Path = FRONT) -> str:
 
 def stamped(front: Path = FRONT) -> str:
     """The hash of what the committed build was made from."""
-    return str(json.loads((front / BUILT / STAMP).read_text(encoding="ascii"))["sha256"])
+    return str(json.loads((front / STAMP).read_text(encoding="ascii"))["sha256"])
 
 
 def build(front: Path) -> None:
@@ -56,7 +56,7 @@ def build(front: Path) -> None:
     for command in (["npm", "ci", "--no-audit", "--no-fund"], ["npm", "run", "build"]):
         subprocess.run(command, cwd=front, check=True, env={**os.environ, "PATH": path})
     stamp = json.dumps({"sha256": source_hash(front)}) + "\n"
-    (front / BUILT / STAMP).write_text(stamp, encoding="ascii")
+    (front / STAMP).write_text(stamp, encoding="ascii")
 
 
 def comparable(front: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ CONFIG.read(sources.ROOT / "setup.cfg")
 
 
 FRONT_END = {
-    ".npmrc", "install.json", "labextension", "package-lock.json", "package.json", "src", "style",
+    ".npmrc", "built_from.json", "install.json", "labextension", "package-lock.json", "package.json", "src", "style",
     "tsconfig.json",
 }  # fmt: skip
 """Of the labs_extension: sources that nobody needs there, and what is installed as data files."""

@@ -6,6 +6,7 @@ soon; within a kind the order is random. The number of tests of each kind is pri
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections import Counter
 
@@ -41,6 +42,13 @@ def kind_of(item: pytest.Item) -> str:
     return next((kind for kind in reversed(KINDS) if kind in names), "unit")
 
 
+def _needs_a_loop(item: pytest.Item) -> bool:
+    """Whether pytest-asyncio runs it; asked of the kind in which it matters."""
+    return kind_of(item) == "end_to_end" and inspect.iscoroutinefunction(
+        getattr(item, "function", None)
+    )
+
+
 def pytest_report_header() -> str:
     """What the tests do not run is said. pytest asks only the conftest at the top for it."""
     return backends.header()
@@ -53,7 +61,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         kind = kind_of(item)
         if kind not in ("house", "unit"):
             item.add_marker(kind)
-    items.sort(key=lambda item: KINDS.index(kind_of(item)))
+    # Playwright's own loop runs from the first test that uses it without asyncio to the end, and
+    # with one that runs asyncio begins no other: so those that need one come first.
+    items.sort(key=lambda item: (KINDS.index(kind_of(item)), not _needs_a_loop(item)))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

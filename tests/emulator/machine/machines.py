@@ -35,10 +35,15 @@ class World:
         self.events: list[tuple[str, str]] = []
         self.changed = threading.Condition()
         self.image = image
+        self._others = descendants(os.getpid())
         self.host = MachineHost(
             folder / "machines", self._on_power, image=image, namespaces=namespaces
         )
         self.controllers: list[FakeController] = []
+
+    def processes(self) -> set[Process]:
+        """What runs because of this host. What an earlier test has left to us is not its doing."""
+        return descendants(os.getpid()) - self._others
 
     def _on_power(self, machine: str, event: str) -> None:
         with self.changed:

@@ -5,7 +5,6 @@ Every test runs in namespaces (as whoever runs the tests) and without.
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -39,7 +38,7 @@ def test_a_session_goes_from_the_ticket_to_the_power_off(world: World) -> None:
     assert (home / "homework").read_text() == "done\n"
     assert (home / "ended-gently").exists()
     assert world.events == []
-    before = descendants(os.getpid())
+    before = world.processes()
     assert len(before) > 1
     world.host.power_off("i-1")
     assert "going down for power-off" in alice.console
@@ -69,7 +68,7 @@ def test_power_off_typed_in_a_terminal_ends_this_machine_and_tells(
     alice = world.machine()
     alice.boot()
     alice.wait_until_up()
-    before = descendants(os.getpid())
+    before = world.processes()
     alice.type(command)
     world.wait_for(("i-1", "poweroff"))
     assert alive(before) == set()
@@ -169,7 +168,7 @@ def test_close_leaves_no_process(world: World) -> None:
     alice.boot()
     alice.wait_until_up()
     alice.says("(setsid sleep 1000 >/dev/null 2>&1 &)")
-    before = descendants(os.getpid())
+    before = world.processes()
     world.host.close()
     assert not listening(alice.address)
     assert alive(before) == set()

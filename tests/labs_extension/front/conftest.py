@@ -32,7 +32,7 @@ class Stage:
     """The server, what the agent says of the session, and what the controller was asked for."""
 
     server: Server
-    library: Library
+    driver: Library
     file: Path
     session: dict[str, Any]
     asked: list[tuple[str, Any]] = field(default_factory=list)
@@ -62,7 +62,7 @@ class Stage:
     def sample(self, *gpus: Gpu, **frameworks: Framework) -> None:
         """From now on there are these GPUs; look at them."""
         lab = self.server.lab
-        self.library.gpus = list(gpus)
+        self.driver.gpus = list(gpus)
         lab.frameworks._known = frameworks
         lab.frameworks._asked = lab._clock.monotonic()
         lab.sampler.sample(lab.sampler._make())

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +92,8 @@ def _sqlite(url: URL, *, read_only: bool, options: dict[str, Any]) -> Engine:
     def prepare(connection: sqlite3.Connection, _: object) -> None:
         # None: the driver begins no transaction by itself, which it would do too late.
         connection.isolation_level = None
+        _write_ahead(connection)
         for pragma in (
-            "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
             f"query_only={'ON' if read_only else 'OFF'}",
@@ -106,6 +107,24 @@ def _sqlite(url: URL, *, read_only: bool, options: dict[str, Any]) -> Engine:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch a new file to WAL.
+
+    SQLite waits `BUSY_SECONDS` for a lock everywhere but here: of two programs that meet a new file
+    at once, the later would fail.
+    """
+    give_up = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+        except sqlite3.OperationalError:  # noqa: PERF203 - the loop is for it
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _make_private(path: Path) -> None:

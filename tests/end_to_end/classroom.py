@@ -69,6 +69,21 @@ class Classroom:
         """The hub's REST API, as an admin."""
         return self._ask(method, f"{self.url}/hub/api/{path}", body, f"token {self.token}")
 
+    def forgets(self, user: str) -> None:
+        """Delete a user as an admin does: while JupyterHub says that the server is still stopping
+        (after its `slow_stop_timeout` of 10 s), ask again."""
+
+        def gone() -> bool:
+            try:
+                self.hub("DELETE", f"users/{user}")
+            except AssertionError as refusal:
+                if "in the process of stopping" not in str(refusal):
+                    raise
+                return False
+            return True
+
+        wait_until(gone, 60, self.world)
+
     def cloud(self, path: str, method: str = "GET", body: Any = None) -> Any:
         """The emulator's own interface."""
         return self._ask(method, f"http://127.0.0.1:{self.base + 20}/_emulator/{path}", body)

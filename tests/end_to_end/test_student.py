@@ -152,7 +152,7 @@ def test_deleting_a_user_deletes_the_machine_and_keeps_the_home(student, classro
     dave.presses_start()
     dave.reaches_lab()
     claim = classroom.claim("student4")["name"]
-    classroom.hub("DELETE", "users/student4")
+    classroom.forgets("student4")
     wait_until(lambda: not classroom.machines(claim), 90, classroom.world)
     assert len(classroom.homes(claim)) == 1
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import make_url
 
 from gpuspawner.errors import NotTheLeader
-from gpuspawner.store import claims
+from gpuspawner.store import claims, engines
 from gpuspawner.store.database import Database
 from tests.store.wishes import NAME, run
 
@@ -136,3 +139,15 @@ def test_two_who_migrate_at_once_both_end_with_tables(empty: Database, process: 
     both = [process("migrate"), process("migrate")]
     ends = [worker.go() for worker in both] and [worker.hear() for worker in both]
     assert ends == ["done", "done"]
+
+
+def test_a_new_file_that_another_program_is_writing_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "new.sqlite"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    engine = engines.make(make_url(f"sqlite:///{path}"), pool_size=1)
+    threading.Timer(0.2, other.execute, ("COMMIT",)).start()
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    engine.dispose()
+    other.close()

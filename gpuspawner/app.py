@@ -110,7 +110,7 @@ class Controller:
         self.services = Services(
             database, self.board, self._beats, provider, loaded.identity, clock, record,
             loaded.agent, loaded.credit, Members(hub, clock), Live(database, clock), observations, policy,
-            self.culler.wake,
+            self._pricer.refresh, self.culler.wake,
         )  # fmt: skip
         pace = record.fast_interval
         self._loop = Loop(self.tick, clock, gap=min(pace, timedelta(seconds=1)), pace=pace)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from gpuspawner import cli_credit
+from gpuspawner import cli_credit, cli_homes, cli_prices
 from gpuspawner._version import __version__
 from gpuspawner.errors import GpuspawnerError
 from gpuspawner.language import LANGUAGES, terminal_language
@@ -46,8 +46,9 @@ def parser() -> argparse.ArgumentParser:
     _doctor(commands)
     _status(commands)
     _simulate(commands)
-    _homes(commands)
+    cli_homes.add(commands, _config)
     cli_credit.add(commands, _config)
+    cli_prices.add(commands, _config)
     _stop_everything(commands)
     _demo(commands)
     _proxy(commands)
@@ -176,48 +177,6 @@ def _run_simulate(parsed: argparse.Namespace) -> int:
         sys.stdout.reconfigure(errors="replace")
     print(told, end="")
     return 0
-
-
-def _homes(commands: Commands[argparse.ArgumentParser]) -> None:
-    command = commands.add_parser("homes", help="list, hand over or delete students' homes")
-    actions = command.add_subparsers(title="actions", required=True, metavar="ACTION")
-    listing = actions.add_parser("list", help="list all homes")
-    _config(listing)
-    listing.add_argument("--json", action="store_true", help="print JSON")
-    listing.set_defaults(run=_run_homes_list)
-    give = actions.add_parser(
-        "give", help="hand a home to another user's server, from its next start on"
-    )
-    _config(give)
-    give.add_argument("home", help="the home's id, from 'gpuspawner homes list'")
-    give.add_argument("user", help="the user who gets it")
-    give.add_argument(
-        "--server", default="", help="which of the user's servers (default: the default one)"
-    )
-    give.set_defaults(run=_run_homes_give)
-    delete = actions.add_parser("delete", help="delete homes for good, after a list to confirm")
-    _config(delete)
-    delete.add_argument("homes", nargs="+", metavar="home", help="the homes' ids")
-    delete.add_argument("--yes", action="store_true", help="do not ask")
-    delete.set_defaults(run=_run_homes_delete)
-
-
-def _run_homes_list(parsed: argparse.Namespace) -> int:
-    from gpuspawner import console  # noqa: PLC0415
-
-    return console.homes(parsed.config, as_json=parsed.json)
-
-
-def _run_homes_give(parsed: argparse.Namespace) -> int:
-    from gpuspawner import console  # noqa: PLC0415
-
-    return console.give(parsed.config, parsed.home, parsed.user, parsed.server)
-
-
-def _run_homes_delete(parsed: argparse.Namespace) -> int:
-    from gpuspawner import console  # noqa: PLC0415
-
-    return console.delete(parsed.config, parsed.homes, yes=parsed.yes)
 
 
 def _stop_everything(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -199,8 +199,9 @@ def ask(
     body: dict[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
     read: Callable[[str], Any] = json.loads,
+    seconds: float = _SECONDS,
 ) -> Any:
-    """Ask the controller; `read` makes something of what it answers.
+    """Ask the controller; `read` makes something of what it answers within `seconds`.
 
     Raises:
         ControllerUnavailable: nobody answers there.
@@ -216,7 +217,7 @@ def ask(
         headers={"Authorization": f"Bearer {token}", **(headers or {})},
     )
     try:
-        with urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310
+        with urlopen(request, timeout=seconds) as answer:  # noqa: S310
             return read(answer.read().decode("utf-8"))
     except HTTPError as error:
         raise _refusal(error) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,7 @@ class Services:
     live: Live
     observations: Observations
     policy: Policy
+    refresh_prices: Callable[[], Awaitable[bool]]
     wake_culler: Callable[[], None] = lambda: None
     refusals: Counter[str] = field(default_factory=Counter)
     """How often each refusal was answered since this process began, by its code."""

@@ -20,6 +20,8 @@ CREDIT = (
     Operation("/students.csv", "get", "The same for a spreadsheet.", "person", media=_CSV),
     Operation("/pool", "get", "The class's money.", "person", reply=replies.Pool),
     Operation("/burn", "get", "What an hour of everything that is on costs.", "person", reply=replies.Burn),
+    Operation("/prices", "get", "What everything costs and is charged, who says so, and what was refused.", "person", reply=replies.Prices),
+    Operation("/prices/refresh", "post", "Ask the cloud's price service now; for admins.", "person", reply=replies.PricesAsked),
     Operation("/audit", "get", "What people did with credit, the last first.", "person", None, _ONE, bodies.AuditQuery, replies.Audit),
     Operation("/reversals", "post", "Take a grant, a use or a payment back, once.", "person", bodies.ReversalBody, _CHANGED, reply=replies.Made, keyed=True),
     Operation("/fund", "post", "Bring money into the pool; for admins.", "person", bodies.FundBody, (201, 409), reply=replies.Made, keyed=True),

@@ -152,6 +152,53 @@ class Burn(Reply):
     cost_per_hour: int
 
 
+class Price(Reply):
+    """What one thing costs and is charged, in micros of the book's unit `per` hour or GiB-month.
+
+    `as_of` is when `source` said so, and `valid_from` since when it counts. `gpu` is known of sizes
+    that are offered.
+    """
+
+    sku: str
+    component: str
+    provider: str
+    region: str
+    gpu: str | None
+    per: str
+    charge: int | None
+    cost: int | None
+    source: str
+    charge_source: str | None
+    as_of: str
+    age_days: int
+    valid_from: str
+
+
+class PriceFinding(Reply):
+    """A price that was not believed or is missing, and what to do."""
+
+    subject: str
+    severity: str
+    message: str
+    remedy: str
+
+
+class Prices(Reply):
+    """`GET prices`. `read_at` is when the cloud's own list was last read in full."""
+
+    unit: str
+    cost_unit: str
+    read_at: str | None
+    prices: list[Price]
+    findings: list[PriceFinding]
+
+
+class PricesAsked(Prices):
+    """`POST prices/refresh`; when the cloud has not `answered`, the last good prices stay."""
+
+    answered: bool
+
+
 class Entry(Reply):
     """An entry of the audit log."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpuspawner.web.credit import api, live, pages, people_api
+from gpuspawner.web.credit import api, live, pages, people_api, prices
 
 PAGES: tuple[tuple[str, Any], ...] = (
     ("credit", pages.CreditPage),
@@ -21,6 +21,8 @@ API: tuple[tuple[str, Any], ...] = (
     ("students.csv", api.StudentsCsvHandler),
     ("pool", api.PoolHandler),
     ("burn", api.BurnHandler),
+    ("prices", prices.PricesHandler),
+    ("prices/refresh", prices.PricesRefreshHandler),
     ("audit", api.AuditHandler),
     ("reversals", api.ReversalsHandler),
     ("fund", api.FundHandler),

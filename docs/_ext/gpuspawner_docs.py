@@ -16,6 +16,7 @@ from bill_page import bill
 from fault_page import faults
 from idle_page import idle_cases, idle_limits
 from lab_page import lab_benchmark, lab_peaks, lab_settings
+from replay_page import replay
 from traitlets import TraitType
 
 import gpuspawner.policy.money_errors
@@ -197,6 +198,7 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "doctor_checks": doctor_checks,
     "errors": errors,
     "faults": faults,
+    "replay": replay,
     "idle_cases": idle_cases,
     "idle_limits": idle_limits,
     "plan": plan,

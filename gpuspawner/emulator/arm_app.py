@@ -13,6 +13,7 @@ from gpuspawner.emulator.api import Api
 from gpuspawner.emulator.arm_front import Front
 from gpuspawner.emulator.arm_lifecycle import Lifecycle
 from gpuspawner.emulator.arm_machines import Machines
+from gpuspawner.emulator.arm_network import Network
 from gpuspawner.emulator.arm_resources import Resources
 from gpuspawner.emulator.arm_wire import Answer, Call, Dropped, Refusal, answer, parse, refusal
 from gpuspawner.emulator.arm_world import World
@@ -22,6 +23,14 @@ log = logging.getLogger(__name__)
 
 _TOKEN = "/metadata/identity/oauth2/token"  # noqa: S105 - a path
 _TOKEN_SECONDS = 86400
+
+_ALWAYS = {
+    "Cache-Control": "no-cache",
+    "Pragma": "no-cache",
+    "Expires": "-1",
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 class Application:
@@ -36,7 +45,11 @@ class Application:
         self._closing = threading.Event()
         lifecycle = Lifecycle(world)
         machines = Machines(world, lifecycle, url)
-        self._handlers = {**Resources(world, lifecycle, url).handlers, **machines.handlers}
+        self._handlers = {
+            **Resources(world, lifecycle, url).handlers,
+            **Network(world, url).handlers,
+            **machines.handlers,
+        }
         self._api = Api(world, Front(world, lifecycle))
         self.seen: Callable[[Call, Answer], None] = lambda _call, _answer: None
 
@@ -91,7 +104,11 @@ class Application:
         except Exception:
             log.exception("%s failed inside the emulator", call.action)
             given = refusal(Refusal("InternalServerError", "The emulator has a mistake.", 500))
-        return Answer(given.status, given.body, given.content_type, {**left, **given.headers})
+        if given.headers.get("x-ms-failure-cause") == "gateway":
+            # The compute service was not asked, so it says nothing of its limits.
+            left = {name: one for name, one in left.items() if not name.endswith("-resource")}
+        headers = {**_ALWAYS, **left, **given.headers}
+        return Answer(given.status, given.body, given.content_type, headers)
 
     def _admit(self, call: Call) -> Mapping[str, str]:
         world = self._world

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gpuspawner.emulator import arm_sizes as sizes
-from gpuspawner.emulator.arm_records import Disk, Vm
+from gpuspawner.emulator.arm_records import Disk, Nic, Vm
 from gpuspawner.emulator.arm_wire import Call, Refusal
 from gpuspawner.emulator.arm_world import Seed
 
@@ -94,7 +94,7 @@ def zone(body: Mapping[str, Any], where: str) -> str:
     return str(asked[0]) if asked else ""
 
 
-def machine(properties: Mapping[str, Any], seed: Seed, where: str) -> None:
+def machine(properties: Mapping[str, Any], seed: Seed) -> None:
     """What a new machine cannot be without.
 
     Raises:
@@ -114,19 +114,47 @@ def machine(properties: Mapping[str, Any], seed: Seed, where: str) -> None:
         raise Refusal("InvalidParameter", message, 400)
     if len(profile["computerName"]) > 64:
         raise Refusal("InvalidParameter", "computerName is longer than 64 characters.", 400)
-    _image((properties.get("storageProfile") or {}).get("imageReference") or {}, seed)
-    if not ((properties.get("storageProfile") or {}).get("osDisk") or {}).get("createOption"):
+    storage = properties.get("storageProfile") or {}
+    _image(storage.get("imageReference") or {}, seed)
+    if not (storage.get("osDisk") or {}).get("createOption"):
         raise Refusal("InvalidParameter", "Required parameter 'osDisk' is missing.", 400)
-    network = properties.get("networkProfile") or {}
-    wanted = network.get("networkInterfaceConfigurations") or []
-    if not wanted or not network.get("networkApiVersion"):
-        message = "Required parameter 'networkProfile' is missing (this emulator makes interfaces)."
+    for one in storage.get("dataDisks") or []:
+        if str(one.get("createOption", "")).lower() != "empty" or not one.get("diskSizeGB"):
+            message = "This emulator makes empty data disks with a machine, and no others."
+            raise Refusal("InvalidParameter", message, 400)
+
+
+def network(profile: Mapping[str, Any], nics: Mapping[str, Nic], seed: Seed, where: str) -> None:
+    """The interfaces of a new machine: there and nobody's, or to be made with it.
+
+    Raises:
+        Refusal: there is none, one is another machine's, or a subnet does not exist.
+    """
+    known = profile.get("networkInterfaces") or []
+    wanted = profile.get("networkInterfaceConfigurations") or []
+    if not known and not (wanted and profile.get("networkApiVersion")):
+        message = "Required parameter 'networkProfile' is missing."
         raise Refusal("InvalidParameter", message, 400)
+    for one in known:
+        found = nics.get(one["id"].rpartition("/")[2].lower())
+        if found is None:
+            raise _no_such(one["id"])
+        if found.owner_id:
+            message = f"Network Interface {found.id} is used by existing resource {found.owner_id}."
+            raise Refusal("NicInUse", message, 400)
     for one in wanted:
-        subnet = one["properties"]["ipConfigurations"][0]["properties"].get("subnet") or {}
-        if str(subnet.get("id", "")).lower() != seed.subnet_id(where).lower():
-            message = f"Resource {subnet.get('id')} referenced by the resource was not found."
-            raise Refusal("InvalidResourceReference", message, 400)
+        subnet(one["properties"]["ipConfigurations"][0], seed, where)
+
+
+def subnet(configuration: Mapping[str, Any], seed: Seed, where: str) -> None:
+    """The subnet of an IP configuration must be that of the region.
+
+    Raises:
+        Refusal: it is another.
+    """
+    id_ = (configuration["properties"].get("subnet") or {}).get("id")
+    if str(id_).lower() != seed.subnet_id(where).lower():
+        raise _no_such(str(id_))
 
 
 def attachable(disk: Disk, vm: Vm) -> None:
@@ -153,8 +181,13 @@ def not_found(id_: str) -> Refusal:
     """There is no such resource."""
     kind, _, name = id_.rpartition("/")
     provider = "/".join(kind.rpartition("/providers/")[2].split("/")[:2])
-    message = f"The Resource '{provider}/{name}' was not found."
-    return Refusal("ResourceNotFound", message, 404)
+    group = kind.lower().partition("/resourcegroups/")[2].partition("/")[0]
+    message = (
+        f"The Resource '{provider}/{name}' under resource group '{group}' was not found. For more "
+        "details please go to https://aka.ms/ARMResourceNotFoundFix"
+    )
+    headers = {"x-ms-failure-cause": "gateway"}
+    return Refusal("ResourceNotFound", message, 404, headers=headers)
 
 
 def conflict() -> Refusal:
@@ -164,6 +197,11 @@ def conflict() -> Refusal:
         "refer to https://aka.ms/activitylog to get more details on the conflicting requests."
     )
     return Refusal("Conflict", message, 409)
+
+
+def _no_such(id_: str) -> Refusal:
+    message = f"Resource {id_} referenced by the resource was not found."
+    return Refusal("InvalidResourceReference", message, 400)
 
 
 def _image(asked: Mapping[str, Any], seed: Seed) -> None:

@@ -123,7 +123,7 @@ class Lifecycle:
         disk = vm.disks.pop(lun)
         if vm.power == "running":
             self._submit(vm, lambda: self._world.host.detach(vm.name, f"lun{lun}"))
-        _free(disk)
+        disk.free()
 
     def delete(self, vm: Vm) -> Operation:
         """Delete in whatever state; what is marked so goes with it."""
@@ -173,6 +173,12 @@ class Lifecycle:
         if self._settling:
             return
         self._settling = True
+        now = self._world.clock.now()
+        for vm in self._world.vms.values():
+            if (one := vm.operation) and one.kind == "create" and vm.allocated:
+                vm.boots = int(
+                    3 * min(1.0, (now - one.started_at) / (one.due - one.started_at or 1))
+                )
         try:
             while (found := self._next_due(self._world.clock.now())) is not None:
                 self._happen(*found)
@@ -197,7 +203,7 @@ class Lifecycle:
         then = self._then.pop(operation.id)
         operation.ended_at, vm.since = at, at
         if operation.failure is None:
-            operation.status = "Succeeded"
+            operation.status, vm.boots = "Succeeded", 0
             vm.provisioning, vm.failure = "Succeeded", None
             then(vm, at)
             return
@@ -225,7 +231,7 @@ class Lifecycle:
             old.status, old.ended_at = "Canceled", at
             old.failure = ("OperationPreempted", "Preempted by a more recent operation.")
             self._then.pop(old.id)
-            vm.operation = None
+            vm.operation, vm.boots = None, 0
 
     def _updating(self, vm: Vm, at: float) -> None:
         vm.provisioning, vm.failure, vm.since = "Updating", None, at
@@ -267,12 +273,12 @@ class Lifecycle:
             if nic.delete_with_machine:
                 world.nics.pop(nic.name.lower(), None)
         if vm.keep.get(vm.os_disk.name):
-            _free(vm.os_disk)
+            vm.os_disk.free()
         else:
             self.disk_gone(vm.os_disk, at)
         for disk in vm.disks.values():
             if vm.keep[disk.name]:
-                _free(disk)
+                disk.free()
             else:
                 self.disk_gone(disk, at)
         world.tell(vm, "deleted", at)
@@ -291,8 +297,3 @@ class Lifecycle:
             if error is not None:
                 self._world.tell(vm, "host-error", self._world.clock.now(), detail=repr(error))
             self.settle()
-
-
-def _free(disk: Disk) -> None:
-    disk.owner = disk.owner_id = None
-    disk.reserved = False

@@ -10,12 +10,17 @@ from typing import Any
 from urllib.parse import quote
 
 from gpuspawner.emulator import arm_checks as checks
+from gpuspawner.emulator import arm_network as network
+from gpuspawner.emulator import arm_views as views
 from gpuspawner.emulator.arm_lifecycle import Lifecycle
-from gpuspawner.emulator.arm_records import DISK, NIC, VM, Disk, Nic, Operation, Vm
+from gpuspawner.emulator.arm_records import DISK, VM, Disk, Operation, Vm
 from gpuspawner.emulator.arm_wire import Answer, Call, Refusal, answer, resource_id
 from gpuspawner.emulator.arm_world import World
 
 Handler = Callable[[Call], Answer]
+
+_DISK_TYPE = "Premium_LRS"
+"""What a disk is when nobody says, of sizes that can have it, as all of ours can."""
 
 
 class Machines:
@@ -46,14 +51,16 @@ class Machines:
             return self._changed(vm, call)
         body, properties = call.body, call.body.get("properties") or {}
         region = checks.region(body)
-        checks.machine(properties, self._world.seed, region)
+        checks.machine(properties, self._world.seed)
+        profile = properties.get("networkProfile") or {}
+        checks.network(profile, self._world.nics, self._world.seed, region)
         size = checks.size(call, region)
         zone = checks.zone(body, region)
         self._world.admit_quota(size, region)
         late = self._room(size.name, region, zone)
         vm = self._made(call, properties, region, zone)
         operation = self._lifecycle.create(vm, late)
-        return answer(201, vm.shown(), self._headers(operation))
+        return answer(201, views.machine(vm), self._headers(operation))
 
     def patch(self, call: Call) -> Answer:
         """Another size, other tags."""
@@ -115,6 +122,7 @@ class Machines:
                 self._lifecycle.detach(vm, lun)
         for disk, one in found:
             lun = one.get("lun")
+            disk.create_option, disk.caching = "Attach", one.get("caching", "None")
             free = next(at for at in range(64) if at not in vm.disks)
             keep = one.get("deleteOption", "Detach") == "Detach"
             self._lifecycle.attach(vm, disk, free if lun is None else lun, keep=keep)
@@ -138,15 +146,21 @@ class Machines:
             message = "Changing property 'osProfile.customData' is not allowed."
             raise Refusal("PropertyChangeNotAllowed", message, 409)
         wanted = (properties.get("hardwareProfile") or {}).get("vmSize")
+        resizes = (wanted or vm.size.name).lower() != vm.size.name.lower()
+        if vm.busy and vm.operation and vm.provisioning == "Creating" and not resizes:
+            # As recorded: other tags are taken while the machine is being made, which goes on.
+            shown = views.machine(vm)
+            shown["properties"]["provisioningState"] = "Updating"
+            return answer(200, shown, self._headers(vm.operation))
         if vm.busy:
             raise checks.conflict()
-        if wanted and wanted.lower() != vm.size.name.lower():
+        if resizes:
             size = checks.size(call, vm.location)
             self._world.admit_quota(size, vm.location, besides=vm)
             operation = self._lifecycle.resize(vm, size)
         else:
             operation = self._lifecycle.update(vm)
-        return answer(200, vm.shown(), self._headers(operation))
+        return answer(200, views.machine(vm), self._headers(operation))
 
     def _made(self, call: Call, properties: Mapping[str, Any], region: str, zone: str) -> Vm:
         world, now = self._world, self._world.clock.now()
@@ -155,44 +169,57 @@ class Machines:
         os_disk = storage["osDisk"]
         id_ = self._id(call, VM, name)
         custom = properties["osProfile"].get("customData", "")
-        disk_name = os_disk.get("name") or f"{name}_OsDisk_1_{uuid.uuid4().hex}"
-        sku = (os_disk.get("managedDisk") or {}).get("storageAccountType", "Standard_LRS")
+        disk_name = os_disk.get("name") or f"{name}_disk1_{uuid.uuid4().hex}"
+        sku = (os_disk.get("managedDisk") or {}).get("storageAccountType") or _DISK_TYPE
         disk = Disk(
             self._id(call, DISK, disk_name), disk_name, group, region, (zone,) if zone else (),
             int(os_disk.get("diskSizeGB", 64)), sku, now, {}, os=True, owner=name, owner_id=id_,
         )  # fmt: skip
-        nics = [
-            self._nic(call, one, region, id_)
-            for one in properties["networkProfile"]["networkInterfaceConfigurations"]
-        ]
-        world.nics.update({nic.name.lower(): nic for nic in nics})
-        os_profile = {
-            key: value
-            for key, value in properties["osProfile"].items()
-            if key not in ("customData", "adminPassword")
-        }
-        model = {
-            key: value
-            for key, value in properties.items()
-            if key not in ("networkProfile", "userData", "osProfile")
-        }
-        model["osProfile"] = {**os_profile, "secrets": [], "allowExtensionOperations": True}
-        keep = {disk_name: os_disk.get("deleteOption", "Detach") == "Detach"}
-        return Vm(
-            id_, name, group, region, zone, model, dict(call.body.get("tags") or {}),
-            _decoded(custom), now, disk, nics, keep=keep,
+        vm = Vm(
+            id_, name, group, region, zone, self._model(properties),
+            dict(call.body.get("tags") or {}), _decoded(custom), now, disk,
+            network.interfaces(world, call, region, id_),
+            keep={disk_name: os_disk.get("deleteOption", "Detach") == "Detach"},
         )  # fmt: skip
+        for number, one in enumerate(storage.get("dataDisks") or [], 2):
+            self._with_disk(vm, one, number)
+        return vm
 
-    def _nic(self, call: Call, asked: Mapping[str, Any], region: str, owner: str) -> Nic:
-        # The name of the resource is Azure's own making; nobody may rely on it.
-        name = f"{asked['name']}-{uuid.uuid4().hex[:8]}"
-        properties = asked["properties"]
-        subnet = properties["ipConfigurations"][0]["properties"]["subnet"]["id"]
-        keep = properties.get("deleteOption", "Detach") == "Detach"
-        return Nic(
-            self._id(call, NIC, name), name, call.params["group"], region, self._world.address(),
-            subnet, dict(asked.get("tags") or {}), owner, not keep, self._world.clock.now(),
+    def _model(self, properties: Mapping[str, Any]) -> dict[str, Any]:
+        """What Azure gives back of a request, with what it fills in."""
+        hidden = ("networkProfile", "userData", "osProfile")
+        model = {key: value for key, value in properties.items() if key not in hidden}
+        asked = properties["osProfile"]
+        linux = {"disablePasswordAuthentication": not asked.get("adminPassword")}
+        model["osProfile"] = {
+            **{k: v for k, v in asked.items() if k not in ("customData", "adminPassword")},
+            "linuxConfiguration": {
+                **linux,
+                **(asked.get("linuxConfiguration") or {}),
+                "provisionVMAgent": True,
+            },
+            "secrets": [],
+            "allowExtensionOperations": True,
+            "requireGuestProvisionSignal": True,
+        }
+        image = properties["storageProfile"].get("imageReference") or {}
+        if "publisher" in image:
+            image = {**image, "exactVersion": self._world.seed.version}
+        model["storageProfile"] = {**properties["storageProfile"], "imageReference": image}
+        return model
+
+    def _with_disk(self, vm: Vm, asked: Mapping[str, Any], number: int) -> None:
+        """A new empty data disk that is made with its machine."""
+        name = asked.get("name") or f"{vm.name}_disk{number}_{uuid.uuid4().hex}"
+        sku = (asked.get("managedDisk") or {}).get("storageAccountType") or _DISK_TYPE
+        id_ = resource_id(self._world.seed.subscription, vm.group, DISK, name)
+        disk = Disk(
+            id_, name, vm.group, vm.location, vm.os_disk.zones, int(asked["diskSizeGB"]), sku,
+            vm.created_at, {}, create_option="Empty", caching=asked.get("caching", "None"),
         )  # fmt: skip
+        self._lifecycle.disk_made(disk)
+        keep = asked.get("deleteOption", "Detach") == "Detach"
+        self._lifecycle.attach(vm, disk, int(asked["lun"]), keep=keep)
 
     def _room(self, size: str, region: str, zone: str) -> Refusal | None:
         known = checks.known(size)
@@ -239,7 +266,8 @@ class Machines:
         base = f"{self._url()}/subscriptions/{self._world.seed.subscription}"
         place = f"/providers/Microsoft.Compute/locations/{operation.location}/operations/"
         headers = {
-            "Azure-AsyncOperation": f"{base}{place}{operation.id}?p=1&api-version=2026-04-01"
+            "Azure-AsyncOperation": f"{base}{place}{operation.id}?p=1&api-version=2026-04-01",
+            "Azure-AsyncNotification": "Enabled",
         }
         if self._world.retry_after is not None:
             headers["Retry-After"] = str(self._world.retry_after)

@@ -1,22 +1,20 @@
-"""The rest that is asked of Azure: disks, interfaces, lists, usages, sizes, images, operations."""
+"""The rest that is asked of Azure: disks, lists, usages, sizes, images, operations."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
-from urllib.parse import quote
 
 from gpuspawner.emulator import arm_checks as checks
+from gpuspawner.emulator import arm_pages as pages
 from gpuspawner.emulator import arm_sizes as sizes
+from gpuspawner.emulator import arm_views as views
 from gpuspawner.emulator.arm_lifecycle import Lifecycle
 from gpuspawner.emulator.arm_records import DISK, Disk
 from gpuspawner.emulator.arm_wire import Answer, Call, Refusal, answer, resource_id
 from gpuspawner.emulator.arm_world import World
 
 Handler = Callable[[Call], Answer]
-
-PAGE = 50
-"""How many entries a list has at once."""
 
 
 class Resources:
@@ -37,15 +35,11 @@ class Resources:
             "Disks_Get": self.disk,
             "Disks_Delete": self.delete_disk,
             "Disks_ListByResourceGroup": self.disks,
-            "NetworkInterfaces_List": self.nics,
-            "NetworkInterfaces_Get": self.nic,
-            "NetworkInterfaces_Delete": self.delete_nic,
             "Usage_List": self.usages,
             "ResourceSkus_List": self.skus,
             "VirtualMachineImages_List": self.versions,
             "VirtualMachineImages_Get": self.image,
             "GalleryImageVersions_Get": self.gallery_image,
-            "Subnets_Get": self.subnet,
             "Operations_Get": self.operation,
         }
 
@@ -81,7 +75,8 @@ class Resources:
         vm = self._world.vms.get(call.params["name"].lower())
         if vm is None:
             raise checks.not_found(call.path)
-        return answer(200, vm.shown(view=call.params.get("$expand", "").lower() == "instanceview"))
+        wanted = call.params.get("$expand", "").lower() == "instanceview"
+        return answer(200, views.machine(vm, run_time=wanted))
 
     def view(self, call: Call) -> Answer:
         """The run-time state of one machine."""
@@ -89,18 +84,19 @@ class Resources:
         vm = self._world.vms.get(call.params["name"].lower())
         if vm is None:
             raise checks.not_found(call.path.rpartition("/")[0])
-        return answer(200, vm.view())
+        return answer(200, views.view(vm))
 
     def machines(self, call: Call) -> Answer:
         """The machines of the group, without their run-time state."""
         checks.group(call, self._world.seed)
-        return self._page(call, [vm.shown() for vm in self._listed()])
+        return pages.page(call, self._url(), [views.machine(vm) for vm in self._listed()])
 
     def all_machines(self, call: Call) -> Answer:
         """All machines; with `statusOnly`, little but their run-time state."""
         checks.subscription(call, self._world.seed)
         only = call.params.get("statusOnly", "").lower() == "true"
-        return self._page(call, [vm.status() if only else vm.shown() for vm in self._listed()])
+        shown = views.status if only else views.machine
+        return pages.page(call, self._url(), [shown(vm) for vm in self._listed()])
 
     def put_disk(self, call: Call) -> Answer:
         """Create an empty disk; one that exists may only change its tags."""
@@ -118,7 +114,7 @@ class Resources:
                 message = f"Changing the location or size of '{name}' is not allowed."
                 raise Refusal("PropertyChangeNotAllowed", message, 409)
             disk.tags = dict(body.get("tags") or {})
-            return answer(200, disk.shown())
+            return answer(200, views.disk(disk))
         zone = checks.zone(body, region)
         group, subscription = call.params["group"], self._world.seed.subscription
         disk = Disk(
@@ -127,11 +123,11 @@ class Resources:
             self._world.clock.now(), dict(body.get("tags") or {}),
         )  # fmt: skip
         self._lifecycle.disk_made(disk)
-        return answer(200, disk.shown())
+        return answer(200, views.disk(disk))
 
     def disk(self, call: Call) -> Answer:
         """One disk."""
-        return answer(200, self._disk(call).shown())
+        return answer(200, views.disk(self._disk(call)))
 
     def delete_disk(self, call: Call) -> Answer:
         """Delete a disk that is attached to nothing."""
@@ -148,32 +144,9 @@ class Resources:
     def disks(self, call: Call) -> Answer:
         """The disks of the group."""
         checks.group(call, self._world.seed)
-        return self._page(call, [disk.shown() for disk in self._world.disks.values()])
-
-    def nics(self, call: Call) -> Answer:
-        """The network interfaces of the group, with their addresses."""
-        checks.group(call, self._world.seed)
-        return self._page(call, [nic.shown() for nic in self._world.nics.values()])
-
-    def nic(self, call: Call) -> Answer:
-        """One network interface."""
-        checks.group(call, self._world.seed)
-        nic = self._world.nics.get(call.params["name"].lower())
-        if nic is None:
-            raise checks.not_found(call.path)
-        return answer(200, nic.shown())
-
-    def delete_nic(self, call: Call) -> Answer:
-        """Delete an interface that no machine has."""
-        checks.group(call, self._world.seed)
-        nic = self._world.nics.get(call.params["name"].lower())
-        if nic is None:
-            return answer(204)
-        if nic.owner_id:
-            message = f"Network Interface {nic.id} is used by existing resource {nic.owner_id}."
-            raise Refusal("NicInUse", message, 400)
-        del self._world.nics[nic.name.lower()]
-        return answer(200)
+        return pages.page(
+            call, self._url(), [views.disk(disk) for disk in self._world.disks.values()]
+        )
 
     def usages(self, call: Call) -> Answer:
         """Quotas and what is used of them; deallocated machines use them, too."""
@@ -231,17 +204,6 @@ class Resources:
         name = call.params["version"]
         return answer(200, {"id": id_, "name": name, "location": region, "properties": properties})
 
-    def subnet(self, call: Call) -> Answer:
-        """The subnet of a region."""
-        checks.group(call, self._world.seed)
-        for region in self._world.seed.regions:
-            id_ = self._world.seed.subnet_id(region)
-            if id_.lower() == call.path.lower():
-                properties = {"addressPrefix": "10.0.0.0/16", "provisioningState": "Succeeded"}
-                name = self._world.seed.subnet
-                return answer(200, {"id": id_, "name": name, "properties": properties})
-        raise checks.not_found(call.path)
-
     def operation(self, call: Call) -> Answer:
         """How an operation stands; as `monitor`, 202 until it is over."""
         operation = self._world.operations.get(call.params["operation"])
@@ -255,18 +217,6 @@ class Resources:
         hidden = self._world.faults.settings.hidden
         now = self._world.clock.now()
         return [vm for vm in self._world.vms.values() if now >= vm.created_at + hidden]
-
-    def _page(self, call: Call, entries: Sequence[Any]) -> Answer:
-        start = int(call.params.get("$skiptoken", "0"))
-        content: dict[str, Any] = {"value": list(entries[start : start + PAGE])}
-        if start + PAGE < len(entries):
-            kept = {
-                key: call.params[key] for key in ("api-version", "statusOnly") if key in call.params
-            }
-            query = "&".join(f"{quote(key)}={quote(value)}" for key, value in kept.items())
-            link = f"{self._url()}{quote(call.path)}?{query}&$skiptoken={start + PAGE}"
-            content["nextLink"] = link
-        return answer(200, content)
 
     def _disk(self, call: Call) -> Disk:
         checks.group(call, self._world.seed)

@@ -68,7 +68,14 @@ _ROUTES = [
             {"GET": "Disks_Get", "PUT": "Disks_CreateOrUpdate", "DELETE": "Disks_Delete"},
         ),
         (_GROUP + _NETWORK + "/networkinterfaces", {"GET": "NetworkInterfaces_List"}),
-        (_NIC, {"GET": "NetworkInterfaces_Get", "DELETE": "NetworkInterfaces_Delete"}),
+        (
+            _NIC,
+            {
+                "GET": "NetworkInterfaces_Get",
+                "PUT": "NetworkInterfaces_CreateOrUpdate",
+                "DELETE": "NetworkInterfaces_Delete",
+            },
+        ),
         (
             _GROUP + _NETWORK + r"/virtualnetworks/(?P<network>[^/]+)/subnets/(?P<name>[^/]+)",
             {"GET": "Subnets_Get"},

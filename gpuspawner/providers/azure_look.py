@@ -247,7 +247,7 @@ def _timed(machine: Machine, status: Status, old: Machine | None, now: datetime)
     began = old.powered_at if old else None
     ended = old.stopped_at if old else None
     if machine.power in words.ON or machine.power is Power.HALTED:
-        if status.power is None and began is None:
+        if began is None and (status.power is None or status.provisioning == "creating"):
             return machine
         if began is None or ended is not None:
             began = at

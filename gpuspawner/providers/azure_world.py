@@ -83,6 +83,9 @@ def power(now: Status, before: Power | None) -> Power:
     """
     if now.provisioning == "deleting":
         return Power.DELETING
+    if now.provisioning == "creating" and now.power in ON:
+        # It boots for the first time, which Azure shows as running and does not bill.
+        return Power.PENDING
     if now.power is not None:
         return now.power
     if now.failed:
@@ -109,7 +112,7 @@ def machine(model: Thing, does: Power, now: Status, addresses: Mapping[str, str]
         intent=tags.get(INTENT),
         owner_id=tags.get(OWNER),
         address=addresses.get(model["id"].lower()),
-        because=now.code,
+        because=now.code if now.failed else "",
     )
 
 

@@ -296,6 +296,30 @@ class TestMicrosoftsTypes:
             wrong = [azure_types.checked(one, azure_types._VM, request=False) for one in found]
             assert wrong == [[]] * 10
 
+    def test_have_nothing_against_microsofts_own_examples(self):
+        if azure_types.HERE:
+            wrong = [
+                f"{path.name}: {one.message}"
+                for path, name, body in self.examples()
+                for one in azure_types._validator(name).iter_errors(body)
+            ]
+            assert (len(list(self.examples())), wrong) == (42, [])
+
+    def examples(self):
+        folder = azure_types._OPENAPI / "examples" / "compute"
+        for path in sorted(folder.glob("*.json")):
+            example = json.loads(path.read_text())
+            name = "VirtualMachine"
+            if "InstanceView" in path.name:
+                name = "VirtualMachineInstanceView"
+            elif path.name.startswith("List"):
+                name = "VirtualMachineListResult"
+            elif path.name.startswith(("Update", "Force")):
+                continue
+            answers = example["responses"]
+            body = (answers.get("201") or answers["200"]).get("body")
+            yield path, name, body
+
     def test_find_a_key_in_the_wrong_case_and_one_that_may_not_be_sent(self):
         if azure_types.HERE:
             body = {"location": "x", "properties": {"vmId": "1", "hardwareprofile": {}}}

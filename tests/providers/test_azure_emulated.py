@@ -68,7 +68,7 @@ class TestCalls:
         }
 
     async def test_a_list_of_many_pages_is_read_to_its_end(self, azure, monkeypatch):
-        monkeypatch.setattr("gpuspawner.emulator.arm_resources.PAGE", 2)
+        monkeypatch.setattr("gpuspawner.emulator.arm_pages.PAGE", 2)
         provider = azure.provider()
         await running(azure, provider, 5)
         assert await powers(provider) == [Power.RUNNING] * 5
@@ -208,6 +208,24 @@ class TestLateRefusals:
         await azure.settle()
         (machine,) = (await provider.list()).machines
         assert (machine.power, machine.placement.size) == (Power.RUNNING, LARGER)
+
+
+class TestTheFirstBoot:
+    async def test_is_not_charged_though_azure_shows_the_machine_as_running(self, azure):
+        provider = azure.provider()
+        await provider.create(wish())
+        await azure.settle(6)  # of eight
+        shown = (await provider._calls.all_of("ListStatus", status_only="true"))[0]
+        codes = [one["code"] for one in shown["properties"]["instanceView"]["statuses"]]
+        assert codes == [
+            "ProvisioningState/creating/osProvisioningInProgress",
+            "PowerState/running",
+        ]
+        (machine,) = (await provider.list()).machines
+        assert (machine.power, machine.powered_at, machine.because) == (Power.PENDING, None, "")
+        await azure.settle(6)
+        (machine,) = (await provider.list()).machines
+        assert (machine.power, machine.powered_at is None) == (Power.RUNNING, False)
 
 
 class TestHalted:

@@ -33,6 +33,14 @@ def test_only_what_is_deallocated_is_off_for_the_bill(code, power):
     assert words.power(words.status(entry), None) is power
 
 
+def test_what_is_shown_to_run_while_it_is_being_made_is_on_its_way_and_has_not_failed():
+    # As Azure answered in 2020, half a minute after the request.
+    codes = ("ProvisioningState/creating/osProvisioningInProgress", "PowerState/running")
+    seen = words.status(listed(*codes, provisioning="Creating"))
+    assert words.power(seen, None) is Power.PENDING
+    assert not seen.failed
+
+
 @pytest.mark.parametrize("before", [None, *Power])
 def test_silence_about_power_is_never_off(before):
     silent = words.status(listed("ProvisioningState/succeeded"))

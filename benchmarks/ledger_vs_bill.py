@@ -1,11 +1,11 @@
 """A week of a class on the emulated EC2: the ledger's cost book beside the cloud's own bill.
 
-Students come and go at random, calls are throttled, prices change, and the controller is killed in
-the middle of whatever it does, with all that it remembers. It is killed by cancelling it and making
-another one before the same database and cloud: requests and transactions that are under way go on
-by themselves, as they do when a process is killed. Time is turned and not waited for. The cloud's
-changes of state take no time here, so that both sides mean the same second (what `pending` adds is
-in tests/providers/test_aws_metering.py).
+Students press Start and Stop at a JupyterHub, calls are throttled, prices change, and the hub and the
+controller, each a process of its own, are killed with SIGKILL in the middle of whatever they do and
+begin again before the same databases and cloud. Time is turned and not waited for: all processes
+share one clock. The cloud's changes of state take no time here, so that both sides mean the same
+second (what `pending` adds is in tests/providers/test_aws_metering.py). What agents would report is
+written into the database.
 
 Usage: python benchmarks/ledger_vs_bill.py [--students N] [--days N] [--seed N] [JSON-FILE]
 """
@@ -62,15 +62,17 @@ def main() -> int:
             ("largest difference, micros a segment", f"{found.worst:.3f}"),
             ("open meters without a machine", found.orphan_meters),
             ("machines without a meter", found.unmetered),
-            ("lowest balance of a student, USD", f"{units(found.lowest):.6f}"),
+            ("lowest balance of a student, USD", f"{units(found.lowest or 0):.6f}"),
             ("written off, USD", f"{units(found.written_off):.6f}"),
             ("differences of the ledger with itself", len(found.unsound)),
             ("seconds", f"{seconds:.0f}"),
         ],
     )
-    data = {**asdict(found), "students": said.students, "days": said.days, "seed": said.seed}
+    # `asdict` makes a counter anew as one of pairs.
+    data = {**asdict(found), "counts": dict(found.counts), "students": said.students}
+    data |= {"days": said.days, "seed": said.seed}
     write("ledger_vs_bill", data | {"seconds": seconds}, packages=("boto3", "moto"))
-    bad = found.differences or found.orphan_meters or found.unmetered or found.lowest < 0
+    bad = found.differences or found.orphan_meters or found.unmetered or (found.lowest or 0) < 0
     return int(bool(bad or found.unsound))
 
 

@@ -1,8 +1,8 @@
 """A class's days before an emulated EC2 whose time is turned: the ledger beside the cloud's own bill.
 
-Students come and go, the cloud throttles and changes its prices, and the controller is killed at
-whatever it is doing, with all that it remembers. The parts of the controller, the SDK, the database
-and the emulator are those of production; only the clocks stand still between two steps.
+Students press Start and Stop at a JupyterHub, the cloud throttles and changes its prices, and the
+hub and the controller are killed with SIGKILL at whatever they are doing (`week_campus`). What
+agents would report is written into the database from here.
 """
 
 from __future__ import annotations
@@ -11,30 +11,24 @@ import asyncio
 import random
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
 
-from gpuspawner.controllers.credit import CreditKeeper
-from gpuspawner.controllers.hands import Hands
-from gpuspawner.controllers.meter import Meter
-from gpuspawner.controllers.pricer import Pricer
-from gpuspawner.controllers.reconciler import Reconciler
-from gpuspawner.errors import GpuspawnerError
-from gpuspawner.model import Desired, Owner, Reason, Specification
-from gpuspawner.policy.money import MICROS, seconds_of
-from gpuspawner.settings import Credit
-from gpuspawner.store import admission, agents, allowance, claims, ledger
+from gpuspawner import identity
+from gpuspawner.model import Claim, Desired
+from gpuspawner.policy.money import MICROS
+from gpuspawner.store import agents, claims, ledger
 from gpuspawner.store.database import Database
-from gpuspawner.store.seen import Seen
-from tests.controllers.stage import IDENTITY, name_of, record
-from tests.providers.aws_cloud import Cloud
+from tests.faults.week_campus import WeekCampus
 
 DAY = 86_400
 SIZES = ("g4dn.xlarge", "g6.xlarge", "g5.xlarge")
 KINDS = {"compute": "machine", "disk": "disk", "home": "disk", "address": "address"}
+LONGEST, LOST = 300, 900
+"""Seconds between two looks at most; and until a start that left no trace is given up."""
 
 
 @dataclass
@@ -42,7 +36,7 @@ class Found:
     """What was counted. Amounts in micros."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    lowest: int = 0
+    lowest: int | None = None
     orphan_meters: int = 0
     unmetered: int = 0
     worst: float = 0.0
@@ -54,181 +48,287 @@ class Found:
     unsound: list[Any] = field(default_factory=list)
 
 
+@dataclass
+class Stay:
+    """A student has pressed Start: when, when they mean to leave, and the claim's generation before."""
+
+    since: int
+    leaves: int
+    before: int
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often what happens: visits of a student a day, and the rest once in so many chances.
+
+    The controller dies in its passes, the hub in the starts that are pressed; throttling and new
+    prices come between two passes.
+    """
+
+    visits: float = 1.5
+    controller: int = 35
+    hub: int = 15
+    throttling: int = 30
+    prices: int = 100
+
+
+class Sometimes:
+    """Due once in about so many times that it is asked, until it is `done`."""
+
+    def __init__(self, every: int, rng: random.Random) -> None:
+        self._every, self._random = every, rng
+        self.done()
+
+    def done(self) -> None:
+        """It has happened; begin to count anew."""
+        self._left = self._random.randint(self._every // 2, self._every * 3 // 2)
+
+    def due(self) -> bool:
+        """Whether it is to happen now."""
+        self._left -= 1
+        return self._left <= 0
+
+
 class Week:
     """One class and its cloud. `seed` decides who comes when, and what goes wrong.
 
-    `visits` is how often each student comes in a day, `credit` what each is given in dollars.
+    `credit` is what each student is given in dollars.
     """
 
     def __init__(
-        self, folder: Path, students: int, seed: int, *, credit: float = 4.0, visits: float = 1.5
+        self,
+        folder: Path,
+        students: int,
+        seed: int,
+        *,
+        credit: float = 4.0,
+        pace: Pace | None = None,
     ) -> None:
-        self.visits, self.pace = visits, 240
-        self.random = random.Random(seed)
-        self.cloud = Cloud()
-        self.clock = self.cloud.clock
-        self.database = Database(f"sqlite:///{folder}/week.sqlite", IDENTITY.encryption_key)
-        self.database.migrate()
-        self.credit = Credit(course_credit=10 * students * credit, student_credit=credit).record()
+        self.random, pace = random.Random(seed), pace or Pace()
+        self._visits = pace.visits / (14 * 3600)
+        self._deaths = Sometimes(pace.controller, self.random)
+        self._hub_deaths = Sometimes(pace.hub, self.random)
+        self._throttling = Sometimes(pace.throttling, self.random)
+        self._prices = Sometimes(pace.prices, self.random)
         self.students = [f"student{number}" for number in range(1, students + 1)]
-        self.leaves: dict[str, int] = {}
+        self.campus = WeekCampus(folder, students, credit)
+        self.stays: dict[str, Stay] = {}
         self.found = Found()
+        self._asked: set[asyncio.Task[None]] = set()
+        self._hub_dies_in: int | None = None
+        self._hub_back = 0
+        self._takes = 0.1  # a pass, in real seconds
 
     @property
     def now(self) -> int:
-        return seconds_of(self.clock.now())
+        return int(self.campus.time.now())
+
+    @property
+    def moment(self) -> datetime:
+        return datetime.fromtimestamp(self.now, timezone.utc)
 
     async def begin(self) -> None:
-        self.cloud.emulator.start()
-        # What the cloud does not date (pending, say) is another test's; here both must be the same.
-        times = {"pending": 0, "stopping": 0, "shutting_down": 0, "attaching": 0}
-        await self.cloud.fault(kind="times", **times)
-        await self.database.run(allowance.set_up, self.credit, self.now)
-        await self.restart()
+        campus = self.campus
+        await asyncio.to_thread(campus.open)
+        key = identity.load(campus.secret).encryption_key
+        self.database = Database(campus.database, key)
+        self.names = {user: campus.claim_of(user) for user in self.students}
+        for first in range(0, len(self.students), 50):
+            some = {"usernames": self.students[first : first + 50]}
+            status, content = await asyncio.to_thread(campus.hub, "POST", "users", some)
+            assert status == 201, content
 
     async def close(self) -> None:
-        await self.cloud.close()
-        self.database.close()
-
-    async def restart(self) -> None:
-        """Another controller begins, which remembers nothing."""
-        of = record()
-        self.provider = self.cloud.provider(IDENTITY.hub_id, sizes=SIZES)
-        self.seen = Seen(of.capacity_memory, of.quota_memory)
-        self.pricer = Pricer(self.provider, self.database, self.seen, self.clock)
-        self.meter = Meter("aws", self.database, self.seen, self.clock)
-        hands = Hands(
-            self.provider, self.database, IDENTITY, self.seen, self.clock, agent_url="https://h/"
-        )
-        self.reconciler = Reconciler(
-            self.provider, self.database, hands, self.seen, self.clock, of,
-            listed=self.meter.listed, priced=self.pricer.priced,
-        )  # fmt: skip
-        self.keeper = CreditKeeper(self.database, self.seen, self.clock, self.credit)
-        await self.pricer.begin()
+        await asyncio.to_thread(self.campus.close)
+        if hasattr(self, "database"):
+            self.database.close()
 
     async def lives(self, days: float) -> None:
-        """Let the class live, looked at every `pace` seconds or so, and less while nobody is there."""
-        pace = self.pace
-        end = self.now + int(days * DAY)
+        """Let the class live, looked at when the controller wants to look."""
+        end, seconds = self.now + int(days * DAY), 0.0
         while self.now < end:
-            await self._people()
+            pressed = await self._people(seconds)
             await self._trouble()
-            await self._step()
-            quiet = not self.leaves and not self._is_day()
-            await self._pass(self.random.randint(pace // 2, pace * 3 // 2) * (6 if quiet else 1))
+            seconds = await self._step(pressed=pressed)
+            self.campus.time.advance(seconds)
 
     async def ends(self) -> Found:
         """Everybody leaves; the two books are held beside each other."""
-        self.leaves = dict.fromkeys(self.leaves, 0)
-        await self.cloud._ask("DELETE", "faults")
-        for _ in range(6):
-            await self._people(arrive=False)
-            await self._step()
-            await self._pass(61)
+        self.campus.cloud("faults", method="DELETE")
+        self._hub_back = 0
+        for stay in self.stays.values():
+            stay.leaves = 0
+        for _ in range(60):
+            await self._people(0.0)
+            self.campus.time.advance(await self._step(kill=False))
+            if not self.stays and not self.campus.billed_machines():
+                break
+        await self._step(kill=False)
         await self._compare()
         self.found.unsound = await self.database.read(ledger.differences)
         return self.found
 
-    def _is_day(self) -> bool:
-        return 8 <= self.now % DAY // 3600 < 22
+    # -- people
 
-    async def _pass(self, seconds: int) -> None:
-        await self.cloud.settle(seconds)
-        # A wait for the rate limiter turns our clock alone.
-        ahead = self.clock.now().timestamp() - self.cloud.emulator.world.clock.now()
-        if ahead > 0:
-            await self.cloud.post("clock", {"advance": ahead})
+    async def _people(self, passed: float) -> bool:
+        """What everybody does after so many seconds. Whether somebody has pressed a button."""
+        if self.now >= self._hub_back and not self.campus.alive("hub"):
+            await asyncio.to_thread(self.campus.start_hub)
+        known = {one.name: one for one in await self.database.read(claims.all_claims)}
+        chance = self._visits * passed
+        by_day = 8 <= self.now % DAY // 3600 < 22
+        beats, pressed = list[Claim](), False
+        for user, name in self.names.items():
+            claim, stay = known.get(name), self.stays.get(user)
+            if stay is None:
+                if by_day and self.random.random() < chance:
+                    pressed |= self._comes(user, claim)
+            elif claim is None or claim.generation == stay.before:
+                if self.now > stay.since + LOST:
+                    self._gone(user, "starts that came to nothing")
+            elif claim.desired is not Desired.RUNNING:
+                await self._saves(claim)
+                self._gone(user, f"ended: {claim.reason.value if claim.reason else '?'}")
+            elif self.now >= stay.leaves:
+                pressed |= self._press(user, "stop")
+            else:
+                beats.append(claim)
+        await self._agents(beats)
+        return pressed
 
-    async def _people(self, *, arrive: bool = True) -> None:
-        chance = self.visits * self.pace / (14 * 3600)
-        for user in self.students:
-            if user in self.leaves:
-                await self._goes_on(user)
-            elif arrive and self._is_day() and self.random.random() < chance:
-                await self._comes(user)
+    def _comes(self, user: str, claim: Claim | None) -> bool:
+        if not self._press(user, "start"):
+            return False
+        length = max(60, min(int(self.random.lognormvariate(7.4, 1.0)), 4 * 3600))
+        self.stays[user] = Stay(self.now, self.now + length, claim.generation if claim else 0)
+        if self._hub_dies_in is None and self._hub_deaths.due():
+            self._hub_dies_in = self.random.randint(0, 3)
+        return True
 
-    async def _comes(self, user: str) -> None:
-        sizes = ("g5.xlarge",) if self.random.random() < 0.1 else SIZES[:2]
-        wish = admission.Wish(
-            name_of(user), Owner(f"id-{user}", user, ""),
-            Specification("t4", "GPU", sizes, home_gib=10), {"JUPYTERHUB_API_TOKEN": "x"},
-            ["jupyterhub-singleuser"], 8888, self.clock.now() + timedelta(seconds=900),
-        )  # fmt: skip
-        terms = admission.Terms(
-            "aws", enforce=True, rules=self.credit.rules,
-            student_credit=self.credit.student_credit, offered=SIZES,
-        )  # fmt: skip
-        answer = await self.database.run(admission.put_running, wish, terms, self.clock.now())
-        if isinstance(answer, admission.Refused):
-            self.found.counts["starts refused for credit"] += 1
+    def _gone(self, user: str, how: str) -> None:
+        self.found.counts[how] += 1
+        del self.stays[user]
+
+    def _press(self, user: str, button: str) -> bool:
+        """At the hub, unless it is down. Nobody waits for its answer."""
+        if not self.campus.alive("hub"):
+            return False
+        task = asyncio.create_task(self._pressed(user, button))
+        self._asked.add(task)
+        task.add_done_callback(self._asked.discard)
+        return True
+
+    async def _pressed(self, user: str, button: str) -> None:
+        if button == "stop":
+            await asyncio.to_thread(self.campus.stop, user)
             return
-        self.found.counts["starts"] += 1
-        length = int(self.random.lognormvariate(7.4, 1.0))
-        self.leaves[user] = self.now + max(60, min(length, 4 * 3600))
+        profile = "a10g" if self.random.random() < 0.1 else "t4"
+        options = {"profile": profile}
+        status = await asyncio.to_thread(self.campus.start, user, "", options)
+        self.found.counts["presses of Start"] += 1
+        if status >= 400:
+            self._gone(user, f"starts refused (status {status})")
 
-    async def _goes_on(self, user: str) -> None:
-        """Its agent reports, or the student leaves, or somebody else has stopped it."""
-        now = self.clock.now()
-        claim = await self.database.read(claims.get, name_of(user))
-        if claim.desired is not Desired.RUNNING:
-            self.found.counts[f"ended: {claim.reason.value if claim.reason else '?'}"] += 1
-            del self.leaves[user]
-            return
-        if self.now >= self.leaves[user]:
-            args = (name_of(user), None, Reason.USER, None, now)
-            await self.database.run(claims.put_stopped, *args)
-            return
-        if claim.machine_id and claim.up_at is None and self.random.random() < 0.9:
-            await self.database.run(agents.report, claim.name, claim.generation, "up", "", now)
-        await self.database.run(agents.heartbeats, [(claim.name, claim.generation, now)])
+    async def _agents(self, running: list[Claim]) -> None:
+        """The agents of machines that run report and beat, most of them at once."""
+        billed, now = self.campus.billed_machines(), self.moment
+        for claim in running:
+            if claim.machine_id in billed and claim.up_at is None and self.random.random() < 0.9:
+                await self.database.run(
+                    agents.report, claim.name, claim.generation, "up", "", now
+                )  # fmt: skip
+        beats = [(one.name, one.generation, now) for one in running if one.machine_id in billed]
+        await self.database.run(agents.heartbeats, beats)
+
+    async def _saves(self, claim: Claim) -> None:
+        if self.random.random() < 0.7:
+            args = (claim.name, claim.generation, "saved", "", self.moment)
+            await self.database.run(agents.report, *args)
+
+    # -- trouble
 
     async def _trouble(self) -> None:
-        draw = self.random.random()
-        if draw < 0.04:
-            self.found.counts["throttled or refused calls ordered"] += 3
+        if self._throttling.due():
+            self._throttling.done()
+            count = self.random.randint(2, 10)  # the SDK asks five times, where it reads
+            self.found.counts["refusals of throttled calls ordered"] += count
             action = self.random.choice(["DescribeInstances", "StartInstances", "RunInstances"])
-            await self.cloud.fault(action=action, code="RequestLimitExceeded", count=3)
-        elif draw < 0.05:
+            rule = {"action": action, "code": "RequestLimitExceeded", "count": count}
+            await asyncio.to_thread(self.campus.cloud, "faults", rule)
+        if self._prices.due():
+            self._prices.done()
             self.found.counts["price changes"] += 1
-            size = self.random.choice(SIZES)
             micros = self.random.randint(300_000, 1_500_000)
-            await self.cloud.post("prices", {"machines": {size: micros}})
-            assert await self.pricer.refresh()
+            prices = {"machines": {self.random.choice(SIZES): micros}}
+            await asyncio.to_thread(self.campus.cloud, "prices", prices)
+            answer = await asyncio.to_thread(self.campus.order, "refresh")
+            assert answer == {"good": True}, answer
 
-    async def _step(self) -> None:
-        """One pass of the controller, killed at some moment of it now and then."""
-        billed = self._billed()
-        step = asyncio.create_task(self._passes())
-        if self.random.random() < 0.03:
-            await asyncio.wait({step}, timeout=self.random.uniform(0, 0.08))
-            if not step.done():
-                self.found.counts["kills"] += 1
-                step.cancel()
-                await asyncio.gather(step, return_exceptions=True)
-                await self.restart()
-                return
-        if await step:
-            await self._count(billed)
-
-    async def _passes(self) -> bool:
-        """A pass, the books after it, and the look at the credit. Whether the books were kept."""
-        before = self.seen.world
-        try:
-            await self.reconciler.tick()
-        except GpuspawnerError:
-            self.found.counts["passes that failed"] += 1
-        # A pass leaves behind what takes long, and on this clock any wait is long: hold it to the
-        # bill only when the cloud has done what it was asked.
-        if begun := list(self.reconciler._hands._under_way._begun):
-            await asyncio.wait(begun)
-        kept = await self.meter.look()
-        await self.keeper.look()
+    async def _step(self, *, pressed: bool = False, kill: bool = True) -> float:
+        """One pass of the controller; it or the hub dies in some. Seconds until the next."""
+        billed = self.campus.billed_machines()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        work = asyncio.create_task(asyncio.to_thread(self.campus.order, "pass"))
+        if kill:
+            await self._perhaps_kill_hub()
+            if self._deaths.due():
+                await asyncio.wait({work}, timeout=self.random.uniform(0, self._takes))
+                if not work.done():
+                    return await self._kill_controller(work)
+        answer = await work
+        if answer is None:
+            raise RuntimeError(f"the controller died\n{self.campus.world()}")
+        self._takes += 0.1 * (loop.time() - began - self._takes)
+        if self._asked and not pressed:
+            await asyncio.wait(self._asked)
         self.found.counts["passes"] += 1
-        return kept and self.seen.world is not before
+        self.found.counts["passes without a listing"] += answer["failed"]
+        if answer["kept"]:
+            await self._count(billed)
+        return min(max(5.0, 5.0 if pressed else answer["again"]), LONGEST)
 
-    def _billed(self) -> set[str]:
-        return {thing for kind, thing in self.cloud.emulator.world.bill._open if kind == "machine"}
+    async def _perhaps_kill_hub(self) -> None:
+        """At the button, or while the machine is being made or boots; it is back after a while."""
+        if self._hub_dies_in is None:
+            return
+        self._hub_dies_in -= 1
+        if self._hub_dies_in >= 0:
+            return
+        await asyncio.sleep(self.random.uniform(0, 0.3))
+        known = {one.name: one for one in await self.database.read(claims.all_claims)}
+        starting = [
+            user
+            for user in self.stays
+            if (claim := known.get(self.names[user])) is None
+            or (claim.desired is Desired.RUNNING and claim.up_at is None)
+        ]
+        await asyncio.to_thread(self.campus.kill, "hub")
+        self.found.counts["kill -9 of the hub"] += 1
+        self.found.counts["starts under way in a hub that was killed"] += len(starting)
+        self._hub_dies_in = None
+        self._hub_deaths.done()
+        self._hub_back = self.now + self.random.randint(0, 1200)
+
+    async def _kill_controller(self, work: asyncio.Task[Any]) -> float:
+        """In the middle of a pass, and sometimes the next one while it begins."""
+        campus = self.campus
+        await asyncio.to_thread(campus.kill, "controller")
+        self._deaths.done()
+        self.found.counts["kill -9 of the controller in a pass"] += 1
+        await work
+        if self.random.random() < 0.2:
+            campus.start_controller(wait=False)
+            await asyncio.sleep(self.random.uniform(0, 0.6))
+            await asyncio.to_thread(campus.kill, "controller")
+            self.found.counts["kill -9 of the controller as it begins"] += 1
+        if self._asked:
+            await asyncio.wait(self._asked)
+        campus.time.advance(self.random.randint(0, 60))
+        await asyncio.to_thread(campus.start_controller)
+        return 0.0
+
+    # -- the books
 
     async def _count(self, billed: set[str]) -> None:
         """Hold the open meters beside what the cloud billed when it was listed."""
@@ -241,12 +341,14 @@ class Week:
         self.found.orphan_meters += len(metered - billed)
         self.found.unmetered += len(billed - metered)
         ((lowest,),) = await self._rows("SELECT min(balance) FROM accounts WHERE kind = 'student'")
-        self.found.lowest = min(self.found.lowest, lowest or 0)
+        if lowest is not None:
+            known = self.found.lowest
+            self.found.lowest = lowest if known is None else min(known, lowest)
 
     async def _compare(self) -> None:
         await self.database.run(ledger.settle_all, self.now, now=self.now)
         billed: Counter[tuple[str, str]] = Counter()
-        for line in (await self.cloud._ask("GET", "bill"))["lines"]:
+        for line in self.campus.cloud("bill")["lines"]:
             billed[line["kind"], line["id"]] += line["micros"]
         rows = await self._rows(
             "SELECT resource, component, sum(cost) AS cost, count(*) AS segments "

@@ -41,3 +41,15 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Wait for `seconds` without blocking the event loop."""
         await asyncio.sleep(seconds)
+
+
+async def sleep_unless(event: asyncio.Event, seconds: float, clock: Clock) -> None:
+    """Wait for `seconds`, or until `event` is set."""
+    if seconds <= 0 or event.is_set():
+        return
+    waits = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(clock.sleep(seconds))]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

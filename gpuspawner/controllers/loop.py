@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
-from gpuspawner.clock import Clock
+from gpuspawner.clock import Clock, sleep_unless
 from gpuspawner.errors import NotTheLeader
 
 _log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Loop:
                 wait = 10 * self._gap
             urgent = wait <= 0
             await self._until(began + self._gap)
-            await self._woken(wait - self._gap)
+            await sleep_unless(self._wake, wait - self._gap, self._clock)
 
     async def _turn(self, *, urgent: bool) -> None:
         """Wait until one more may begin, and count it. The last ones are kept for what is urgent."""
@@ -82,7 +82,7 @@ class Loop:
             if missing <= _ROUNDING:
                 break
             if least > 1.0:
-                await self._woken(missing / self._rate)
+                await sleep_unless(self._wake, missing / self._rate, self._clock)
             else:
                 await self._clock.sleep(missing / self._rate)
         self._saved -= 1.0
@@ -97,17 +97,3 @@ class Loop:
         left = moment - self._clock.monotonic()
         if left > 0:
             await self._clock.sleep(left)
-
-    async def _woken(self, seconds: float) -> None:
-        """Wait for `seconds`, or until woken."""
-        if seconds <= 0 or self._wake.is_set():
-            return
-        waits = [
-            asyncio.ensure_future(self._wake.wait()),
-            asyncio.ensure_future(self._clock.sleep(seconds)),
-        ]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()

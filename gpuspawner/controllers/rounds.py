@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from gpuspawner.clock import Clock
+from gpuspawner.clock import Clock, sleep_unless
 
 _GAP = 1.0
 """Seconds between two looks at least, however much news there is."""
@@ -29,18 +29,5 @@ class Rounds:
             self._woken.clear()
             again = await self._look()
             await self._clock.sleep(_GAP)
-            await self._until(again)
-
-    async def _until(self, again: datetime) -> None:
-        seconds = (again - self._clock.now()).total_seconds()
-        if seconds <= 0 or self._woken.is_set():
-            return
-        waits = [
-            asyncio.ensure_future(self._woken.wait()),
-            asyncio.ensure_future(self._clock.sleep(seconds)),
-        ]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+            seconds = (again - self._clock.now()).total_seconds()
+            await sleep_unless(self._woken, seconds, self._clock)

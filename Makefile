@@ -9,6 +9,8 @@ MAKEFLAGS += --no-print-directory
 VENV ?= .venv
 BIN := $(VENV)/bin
 CLOUD ?= ec2
+# How many processes run tests.
+WORKERS ?= 2
 # Passed to pytest: make test ARGS='-k proxy'
 ARGS ?=
 
@@ -29,7 +31,7 @@ test: ## every test: style, types, layers, then pytest from the quick to the slo
 	@scripts/environment.sh $(VENV) test
 	@scripts/browser.sh $(BIN)
 	@$(MAKE) check
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 faults: ## the long fault sweeps, of which 'make test' runs a sample
 	@scripts/environment.sh $(VENV) test

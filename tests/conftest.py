@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -54,13 +55,20 @@ def pytest_report_header() -> str:
     return backends.header()
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Quick kinds first. The sort keeps the random order within each."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Quick kinds first. The sort keeps the random order within each.
+
+    With `-n`, the tests of a file run in one process, since they share what they set up; so do all
+    that use the demo, of which there is one.
+    """
     for item in items:
         kind = kind_of(item)
         if kind not in ("house", "unit"):
             item.add_marker(kind)
+        demo = "classroom" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("demo" if demo else str(item.path)))
+    yield
     # Playwright's own loop runs from the first test that uses it without asyncio to the end, and
     # with one that runs asyncio begins no other: so those that need one come first.
     items.sort(key=lambda item: (KINDS.index(kind_of(item)), not _needs_a_loop(item)))
@@ -70,6 +78,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Count what ran, passed or not; a skipped test did not run."""
     if report.when == "call" and not report.skipped:
         _RAN[dict(report.user_properties).get("kind", "unit")] += 1
+    counting.add(report)
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,7 @@ import pytest
 
 from gpuspawner import identity
 from tests.end_to_end.classroom import wait_until
+from tests.ports import free_port
 
 PATH = "/services/gpuspawner/"
 SECONDS = 40
@@ -34,12 +35,6 @@ ENVIRONMENT = {
     "AWS_SECRET_ACCESS_KEY": "thing",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def command(*words: object) -> list[str]:

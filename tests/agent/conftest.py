@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from gpuspawner.agent.boot import KEY, machine_key
 from gpuspawner.agent.commands import COMMANDS
 from gpuspawner.agent.machine import Agent, Phase
 from tests.agent.fake_controller import FakeController, orders
+from tests.ports import free_port
 
 STUB = Path(__file__).parents[1] / "emulator" / "machine" / "stub_server.py"
 DEVICE = "/dev/disk/by-id/home"
@@ -139,9 +139,3 @@ def machine(
     yield machine
     for agent in machine.agents:
         agent._close()
-
-
-def free_port() -> int:
-    with socket.socket() as line:
-        line.bind(("127.0.0.1", 0))
-        return int(line.getsockname()[1])

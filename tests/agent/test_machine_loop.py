@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 from gpuspawner.agent.machine import Phase
-from tests.agent.conftest import FolderMachine, free_port
+from tests.agent.conftest import FolderMachine
 from tests.agent.fake_controller import FakeController
+from tests.ports import free_port
 
 ADD_USER = (
     "useradd --uid 1000 --user-group --no-create-home --shell /bin/bash"

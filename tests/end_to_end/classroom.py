@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,25 +13,6 @@ from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
-
-OFFSETS = (0, 1, 81, 10, 20)
-
-
-def free_base() -> int:
-    """A port base whose ports are all free."""
-    for base in range(21000, 60000, 200):
-        if all(_free(base + offset) for offset in OFFSETS):
-            return base
-    raise RuntimeError("no free ports")
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as one:
-        try:
-            one.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def wait_until(true: Callable[[], Any], seconds: float, world: Callable[[], str]) -> Any:

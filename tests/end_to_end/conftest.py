@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from tests.end_to_end.classroom import Classroom, free_base, wait_until
+from tests.end_to_end.classroom import Classroom, wait_until
+from tests.ports import free_base
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = (
@@ -25,6 +26,9 @@ FLAGS = (
     "--disable-sync",
 )
 TOKEN = "e2e-admin-token"
+BASES, PORTS = range(30000, 31000, 100), (0, 1, 10, 20, 81)
+"""Of the demo. With these bases its machines have the networks 127.240 to 127.249, which no other
+tests use."""
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +43,7 @@ def shots(tmp_path_factory) -> Path:
 def classroom(tmp_path_factory):
     """A demo that runs; afterwards not one of its processes may be left."""
     folder = tmp_path_factory.mktemp("demo")
-    base = free_base()
+    base = free_base(BASES, PORTS)
     environment = {
         **{key: value for key, value in os.environ.items() if not key.startswith("JUPYTERHUB_")},
         "DEMO_DIR": str(folder),

@@ -8,15 +8,12 @@ them can be killed at any moment and started again. `Campus.watch` looks at the 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -29,9 +26,12 @@ from urllib.request import Request, urlopen
 from gpuspawner import identity
 from gpuspawner.names import claim_name
 from tests.faults.nursery import Child, Nursery, shared
+from tests.ports import free_base, give_back
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "campus-admin-token"
+BASES = range(15000, 17200, 10)
+"""Of the ports. The machine networks 127.20 to 127.239 go with them."""
 BILLED = ("pending", "running")
 OFF = ("stopped", "terminated", "shutting-down")
 
@@ -97,33 +97,6 @@ c.Credit.enforce = False
 """
 
 
-_kept: list[Any] = []
-
-
-def free_base() -> int:
-    """The first of six ports in a row that nobody uses, and a machine network of the same number."""
-    start = 15000 + (os.getpid() * 37) % 1200 * 10
-    for base in range(start, start + 4000, 10):
-        # Another campus may have chosen them and not listen yet: of this process, or of another.
-        mark = (Path(tempfile.gettempdir()) / f"gpuspawner-campus-{base}.lock").open("w")
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if all(_free(base + number) for number in range(6)):
-                _kept.append(mark)  # until this process ends
-                return base
-        mark.close()
-    raise RuntimeError("no free ports")
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as one:
-        try:
-            one.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
 @dataclass
 class Tally:
     """What `watch` counts, in seconds: billed and unowned beyond the grace."""
@@ -165,7 +138,7 @@ class Campus:
     ) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self.base = free_base()
+        self.base = free_base(BASES, range(6))
         self.managed, self.proxy, self.more = managed, proxy, more
         self.account = cloud or self
         self.secret = secret or folder / "secret"
@@ -239,6 +212,7 @@ class Campus:
                 process.wait()
         for nursery in self._nurseries.values():
             nursery.close()
+        give_back(self.base)
 
     def write_config(self) -> None:
         """Write the hub's and the controller's configuration file."""
@@ -271,7 +245,7 @@ class Campus:
             [
                 "-m", "gpuspawner.cli", "emulator", "ec2", "--port", str(self.base),
                 "--state", str(self.folder / "ec2"),
-                "--network", f"127.{20 + self.base // 10 % 230}",
+                "--network", f"127.{20 + BASES.index(self.base)}",
                 "--boot-seconds", "0.3", "--stop-seconds", "0.3", *self.emulator_options,
             ],
             nursery="tests.faults.cloud_process" if self.quick else "",

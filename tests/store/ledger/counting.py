@@ -37,9 +37,17 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     valid = sum(case["status"] == "valid" for case in cases)
     parameters = getattr(item, "callspec", None)
     database = str(parameters.params.get("money_url", "sqlite")) if parameters else "sqlite"
-    for name in named:
-        _RAN[name, database] += valid or 1
+    item.user_properties += [("invariant", (name, database, valid or 1)) for name in named]
     return result
+
+
+def add(report: pytest.TestReport) -> None:
+    """What a test reports, of this process or of another (`-n`)."""
+    if report.when == "call" and report.passed:
+        for key, value in report.user_properties:
+            if key == "invariant":
+                name, database, examples = value
+                _RAN[name, database] += examples
 
 
 def tell(terminalreporter: pytest.TerminalReporter) -> None:

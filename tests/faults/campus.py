@@ -195,6 +195,11 @@ class Campus:
         self.start_hub()
         return self
 
+    @property
+    def network(self) -> str:
+        """The first half of the machines' addresses: another one for each campus."""
+        return f"127.{20 + BASES.index(self.base)}"
+
     def close(self) -> None:
         """End everything that was started here."""
         self._over.set()
@@ -245,7 +250,7 @@ class Campus:
             [
                 "-m", "gpuspawner.cli", "emulator", "ec2", "--port", str(self.base),
                 "--state", str(self.folder / "ec2"),
-                "--network", f"127.{20 + BASES.index(self.base)}",
+                "--network", self.network,
                 "--boot-seconds", "0.3", "--stop-seconds", "0.3", *self.emulator_options,
             ],
             nursery="tests.faults.cloud_process" if self.quick else "",

@@ -72,7 +72,7 @@ class WeekCampus(Campus):
             port=self.base,
             clock=self.time,  # type: ignore[arg-type]
             times=Times(pending=0, stopping=0, shutting_down=0, attaching=0),
-            network=f"127.{20 + self.base // 10 % 230}",
+            network=self.network,
         )
         self.emulator.start()
 

@@ -166,18 +166,18 @@ c.Agent.heartbeat_interval = 10.0
 c.Agent.unreachable_timeout = 1800.0
 
 # ----------------------------------------------------------------------------------------------
-# Machines are not stopped for being idle yet. Until then, with `pip install
-# jupyterhub-idle-culler`, the hub can stop servers that nobody has used for an hour. It does not
-# know a training that runs without a browser from a machine that was forgotten: tell the class.
-#
-# import sys
-# c.JupyterHub.services.append(
-#     {"name": "idle", "command": [sys.executable, "-m", "jupyterhub_idle_culler", "--timeout=3600"]}
-# )
-# c.JupyterHub.load_roles.append(
-#     {
-#         "name": "idle",
-#         "services": ["idle"],
-#         "scopes": ["list:users", "read:users:activity", "read:servers", "delete:servers"],
-#     }
-# )
+# When a machine is stopped. Who is in front of it is warned five minutes before, and a training
+# that runs without a browser goes on up to a cap. All limits are in docs/idle.md; these are the
+# ones that classes change.
+
+# With False, machines that nobody uses are shown and nobody is stopped: to see first whom it hits.
+c.Idle.enforce = True
+# Without anybody's doing, with its page open in a browser; and without.
+c.Idle.with_tab_timeout = 1800.0
+c.Idle.without_tab_timeout = 900.0
+# So long may a GPU, or the processor alone, work with nobody there.
+c.Idle.gpu_cap = 12 * 3600.0
+c.Idle.processor_cap = 1.5 * 3600
+# A session ends after this, and every night at this time in c.Credit.timezone, if it is set.
+c.Session.longest = 12 * 3600.0
+# c.Session.nightly_stop = "03:00"

@@ -11,17 +11,21 @@ from pathlib import Path
 
 from jupyter_server.extension.application import ExtensionApp
 from prometheus_client import REGISTRY
-from traitlets import Float, Unicode
+from traitlets import Float, Unicode, default
 
 from labs_extension.benchmark.api import BenchmarkHandler, BenchmarksHandler, ResultsHandler
 from labs_extension.benchmark.results import results_folder
 from labs_extension.benchmark.runs import Runs
 from labs_extension.clock import SystemClock
+from labs_extension.delivery.api import CourseHandler
+from labs_extension.delivery.deliver import Report, Wish, deliver
+from labs_extension.delivery.source import Repository
 from labs_extension.gpu.api import GpuHandler
 from labs_extension.gpu.frameworks import Frameworks, ask_process
 from labs_extension.gpu.metrics import GpuCollector
 from labs_extension.gpu.nvml import Nvml
 from labs_extension.gpu.sampler import Sampler
+from labs_extension.kernels.offer import offer_kernels
 from labs_extension.session.activity import Activity
 from labs_extension.session.api import ActHandler, SavedHandler, SessionHandler, TabHandler
 from labs_extension.session.kernels import Kernels
@@ -78,9 +82,52 @@ class LabsExtension(ExtensionApp):
         that somebody is there.""",
     )
 
+    course_folder = Unicode(
+        config=True,
+        help="""The folder of the home into which the course is delivered before the student opens
+        JupyterLab; default: `course` on a machine of a class, and none anywhere else. Empty delivers
+        nothing.""",
+    )
+    course_repository = Unicode(
+        "",
+        config=True,
+        help="""The git repository that the course comes from, as `https://…`; it is the only one, and
+        no link or request can name another. Default: empty, which delivers the copy that is
+        installed with gpuspawner. A repository that needs a password cannot be used.""",
+    )
+    course_ref = Unicode(
+        "",
+        config=True,
+        help="""What of `course_repository` is delivered: a commit (40 digits), a tag or a branch; no
+        default. A commit is sure to be what you have looked at; with a branch, students get what is
+        there when their server starts.""",
+    )
+    course_path = Unicode(
+        "",
+        config=True,
+        help="""The folder in `course_repository` that is delivered, with all below it but what is
+        hidden; default: empty, the whole of it.""",
+    )
+    course_seconds = Float(
+        20.0,
+        min=1.0,
+        config=True,
+        help="""Seconds that the delivery of the course may take when a server starts; default 20. A
+        network that is closed costs as much of each start when `course_repository` is set; a shorter
+        time may leave files for the next start.""",
+    )
+
+    @default("course_folder")
+    def _default_course_folder(self) -> str:
+        return "course" if _is_managed() else ""
+
     def initialize_settings(self) -> None:
-        """Begin to sample."""
+        """Deliver the course, so that it is there before anybody looks, and begin to sample."""
         clock = SystemClock()
+        self.course = self._deliver(clock)
+        specs = self.serverapp.kernel_spec_manager if self.serverapp else None
+        if specs is not None and _is_managed():
+            offer_kernels(specs, os.environ, Path.home(), self.log)
         self.sampler = Sampler(
             Nvml,
             clock,
@@ -105,17 +152,42 @@ class LabsExtension(ExtensionApp):
         REGISTRY.register(self._collector)
         self.sampler.start()
 
+    def _deliver(self, clock: SystemClock) -> Report | None:
+        if not self.course_folder:
+            return None
+        where = Repository(self.course_repository, self.course_ref, self.course_path)
+        wish = Wish(
+            Path.home(),
+            self.course_folder,
+            where if self.course_repository else None,
+            self.course_seconds,
+        )
+        report = deliver(wish, clock, os.environ)
+        if report.problem:
+            self.log.warning("the course: %s: %s", report.problem, report.detail)
+        return report
+
     def initialize_handlers(self) -> None:
         """The addresses below the server's base URL."""
         parts = {"sampler": self.sampler, "frameworks": self.frameworks, "clock": self._clock}
         runs = {"runs": self.runs}
+        course = {
+            "report": self.course,
+            "home": Path.home(),
+            "root": self._root,
+        }
         self.handlers += [
             ("gpuspawner/api/gpu", GpuHandler, parts),
+            ("gpuspawner/api/course", CourseHandler, course),
             ("gpuspawner/api/benchmarks", BenchmarksHandler, {**runs, "clock": self._clock}),
             (r"gpuspawner/api/benchmarks/([0-9a-z-]{1,60})", BenchmarkHandler, runs),
             ("gpuspawner/api/results", ResultsHandler, runs),
         ]
         self._initialize_session_handlers()
+
+    def _root(self) -> Path:
+        assert self.serverapp is not None
+        return Path(self.serverapp.root_dir)
 
     def _initialize_session_handlers(self) -> None:
         activity = {"activity": self.activity}
@@ -147,6 +219,11 @@ class LabsExtension(ExtensionApp):
         await self.runs.close()
         self.frameworks.close()
         await asyncio.get_running_loop().run_in_executor(None, self.sampler.stop)
+
+
+def _is_managed() -> bool:
+    """Whether an agent has started this server, on a machine of a class."""
+    return bool(os.environ.get("GPUSPAWNER_CLAIM"))
 
 
 def _path(variable: str) -> Path | None:

@@ -4,7 +4,16 @@
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 
-import type { Granted, GpuReport, Result, Results, Run, Said, SessionReport } from './reports.ts';
+import type {
+  CourseReport,
+  Granted,
+  GpuReport,
+  Result,
+  Results,
+  Run,
+  Said,
+  SessionReport
+} from './reports.ts';
 
 /** An answer that is not what was asked for. `sentence` is the server's, for people. */
 export class Refused extends Error {
@@ -49,6 +58,10 @@ export class Api {
   tab(id: string, visible: boolean, unsaved: number, closed = false): Promise<void> {
     const body = closed ? { id, visible, unsaved, closed } : { id, visible, unsaved };
     return this._ask('session/tab', 'POST', body, closed);
+  }
+
+  course(): Promise<CourseReport> {
+    return this._ask<CourseReport>('course');
   }
 
   gpu(): Promise<GpuReport> {

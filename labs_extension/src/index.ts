@@ -47,7 +47,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const actions = new Actions(api, model, tab, trans, language);
     new Notifier(model, actions, trans, language);
 
-    const panel = new Panel(model, actions, trans, language);
+    const openFile = (path: string) => void manager.openOrReveal(path);
+    const panel = new Panel(model, actions, openFile, trans, language);
     app.shell.add(panel, 'left', { rank: 700, type: 'My machine' });
     restorer?.add(panel, panel.id);
     const open = () => app.shell.activateById(panel.id);

@@ -4,7 +4,15 @@ import { Poll } from '@lumino/polling';
 import { type ISignal, Signal } from '@lumino/signaling';
 
 import { type Api, Refused } from './api.ts';
-import type { Granted, GpuReport, Results, Run, Said, SessionReport } from './reports.ts';
+import type {
+  CourseReport,
+  Granted,
+  GpuReport,
+  Results,
+  Run,
+  Said,
+  SessionReport
+} from './reports.ts';
 import { Ticker } from './ticker.ts';
 
 const VISIBLE_SECONDS = 5;
@@ -14,6 +22,8 @@ const LONGEST_SECONDS = 60;
 export class LabModel {
   session: SessionReport | null = null;
   gpu: GpuReport | null = null;
+  /** What came when the server started; it does not change after. */
+  course: CourseReport | null = null;
   runs: Run[] = [];
   results: Results | null = null;
   /** Whether the server answered when it was asked last. */
@@ -130,6 +140,7 @@ export class LabModel {
       this.session = await this._api.session();
       this.reachable = true;
       if (!document.hidden) {
+        this.course ??= await this._api.course();
         this.gpu = await this._api.gpu();
         if (this.running && this._panel) {
           await this._benchmarks();

@@ -6,6 +6,7 @@ import * as React from 'react';
 
 import type { Actions } from './actions.ts';
 import { BenchmarkPart } from './benchmark.tsx';
+import { CoursePart } from './course.tsx';
 import { GpuPart } from './gpu.tsx';
 import { chipIcon } from './icon.ts';
 import type { LabModel } from './model.ts';
@@ -18,11 +19,19 @@ export class Panel extends ReactWidget {
   private readonly _actions: Actions;
   private readonly _trans: TranslationBundle;
   private readonly _language: Language;
+  private readonly _openFile: (path: string) => void;
 
-  constructor(model: LabModel, actions: Actions, trans: TranslationBundle, language: Language) {
+  constructor(
+    model: LabModel,
+    actions: Actions,
+    openFile: (path: string) => void,
+    trans: TranslationBundle,
+    language: Language
+  ) {
     super();
     this._model = model;
     this._actions = actions;
+    this._openFile = openFile;
     this._trans = trans;
     this._language = language;
     this.id = 'gpuspawner-labs';
@@ -46,7 +55,7 @@ export class Panel extends ReactWidget {
   }
 
   private _parts(): React.ReactElement {
-    const { session, gpu, managed } = this._model;
+    const { session, gpu, course, managed } = this._model;
     const common = { trans: this._trans, language: this._language };
     const parts = { ...common, actions: this._actions };
     return (
@@ -58,6 +67,7 @@ export class Panel extends ReactWidget {
         )}
         {managed && session && <SessionPart report={session} {...parts} />}
         {managed && session && <CreditPart report={session} {...parts} />}
+        {course?.folder && <CoursePart course={course} open={this._openFile} {...common} />}
         {gpu && <GpuPart gpu={gpu} {...common} />}
         <BenchmarkPart model={this._model} {...common} />
       </>

@@ -54,6 +54,27 @@ export interface Granted {
   extensions_left?: number | null;
 }
 
+export type FileState = 'new' | 'updated' | 'kept' | 'current' | 'deleted' | 'failed';
+
+/** What became of one file of the course when the server started. */
+export interface CourseFile {
+  /** Below the home. */
+  path: string;
+  state: FileState;
+  /** The course's version, where the student's own was kept. */
+  beside: string | null;
+}
+
+export interface CourseReport {
+  /** Null where no course is delivered. */
+  folder: string | null;
+  /** Whether the paths are those of the file browser. */
+  in_browser?: boolean;
+  commit?: string | null;
+  problem?: Said | null;
+  files: CourseFile[];
+}
+
 export interface GpuProcess {
   pid: number;
   name: string | null;

@@ -22,6 +22,14 @@ class Server:
 
     app: ServerApp
     port: int
+    http: HTTPServer
+
+    async def stop(self) -> None:
+        """As at a stop of the machine. Safe to repeat."""
+        self.http.stop()
+        await self.http.close_all_connections()
+        await self.app._cleanup()
+        ServerApp.clear_instance()
 
     async def ask(self, path: str, method: str = "GET", body: Any = None, token: str = TOKEN):
         """The status and the body, read as JSON where it is, of `path` below the base URL."""
@@ -52,10 +60,12 @@ async def make_server(tmp_path, monkeypatch):
     for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "XDG_DATA_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name))
     monkeypatch.setenv("JUPYTER_NO_CONFIG", "1")
-    running = []
+    running: list[Server] = []
 
     def make(*extensions: str, **settings: Any) -> Server:
         (tmp_path / "root").mkdir(exist_ok=True)
+        # The home is where the file browser begins, as on a machine.
+        monkeypatch.setenv("HOME", str(tmp_path / "root"))
         config = Config()
         config.ServerApp.jpserver_extensions = dict.fromkeys(("labs_extension", *extensions), True)
         config.ServerApp.root_dir = str(tmp_path / "root")
@@ -72,12 +82,9 @@ async def make_server(tmp_path, monkeypatch):
         socket, port = bind_unused_port()
         http = HTTPServer(app.web_app)
         http.add_socket(socket)
-        running.append((app, http))
-        return Server(app, port)
+        running.append(Server(app, port, http))
+        return running[-1]
 
     yield make
-    for app, http in running:
-        http.stop()
-        await http.close_all_connections()
-        await app._cleanup()
-        ServerApp.clear_instance()
+    for server in running:
+        await server.stop()

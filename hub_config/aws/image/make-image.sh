@@ -8,6 +8,8 @@
 # PACKAGE: what pip installs: a name with a version, or a wheel: '/tmp/gpuspawner-0.1-….whl[labs]'.
 #          The same version as the hub's.
 # COURSE:  a file with the packages of the course (pip's format), into the same environment. Optional.
+# ENVIRONMENTS: a folder with further files like it, one for each kernel that students may choose:
+#          torch.txt becomes /opt/torch and the kernel "torch". Optional.
 # CA:      a PEM file with the authority of the hub's certificate, when no public one signed it.
 #
 # It installs, frees the number 1000 for `student`, and lets `student` use sudo. It switches nothing
@@ -16,6 +18,7 @@ set -euo pipefail
 
 PACKAGE=${PACKAGE:-gpuspawner[labs]}
 COURSE=${COURSE:-}
+ENVIRONMENTS=${ENVIRONMENTS:-}
 CA=${CA:-}
 
 readonly venv=/opt/gpuspawner
@@ -32,6 +35,7 @@ check() {
   command -v systemctl >/dev/null || fail "there is no systemd, which starts the agent"
   command -v nvidia-smi >/dev/null || say "No nvidia-smi: fine for machines without a GPU only"
   [[ -z $COURSE || -r $COURSE ]] || fail "COURSE: there is no file $COURSE"
+  [[ -z $ENVIRONMENTS || -d $ENVIRONMENTS ]] || fail "ENVIRONMENTS: there is no folder $ENVIRONMENTS"
   [[ -z $CA || -r $CA ]] || fail "CA: there is no file $CA"
 }
 
@@ -41,7 +45,7 @@ install_packages() {
   apt-get update -qq
   # What the agent asks the machine for is in util-linux, e2fsprogs, coreutils and passwd.
   apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 \
-    python3 python3-venv fonts-nanum sudo util-linux e2fsprogs coreutils passwd </dev/null
+    python3 python3-venv git fonts-nanum sudo util-linux e2fsprogs coreutils passwd </dev/null
 }
 
 install_agent() {
@@ -64,6 +68,21 @@ install_agent() {
   # Enabled and not started: at its first start it makes the machine's own key, which must not be
   # in an image.
   systemctl enable gpuspawner-agent.service
+}
+
+# What students install into them lands in their homes, as with the kernel of $venv.
+make_kernels() {
+  local file name
+  for file in "$ENVIRONMENTS"/*.txt; do
+    [[ -e $file ]] || continue
+    name=$(basename "$file" .txt)
+    say "The kernel $name"
+    python3 -m venv "/opt/$name"
+    "/opt/$name/bin/python" -m pip install --quiet --upgrade pip ipykernel
+    "/opt/$name/bin/python" -m pip install --quiet --requirement "$file"
+    "$venv/bin/python" -m labs_extension.kernels.register \
+      --python "/opt/$name/bin/python" --name "$name" --title "Python ($name)"
+  done
 }
 
 # Ubuntu's images give 1000 to `ubuntu`. `usermod` refuses while somebody is logged in as it, which
@@ -129,6 +148,7 @@ forget_this_machine() {
 check
 install_packages
 install_agent
+[[ -z $ENVIRONMENTS ]] || make_kernels
 free_number
 make_student
 prove

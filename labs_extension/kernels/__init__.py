@@ -1,0 +1,1 @@
+"""Kernels whose packages survive a stop: what a student installs lands in the home."""

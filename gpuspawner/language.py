@@ -21,6 +21,9 @@ from typing import Any, TypeAlias
 LANGUAGES = ("en", "ko")
 """The languages every sentence exists in. English is the language of the keys."""
 
+COOKIE = "gpuspawner_language"
+"""Where a browser keeps the language that somebody has chosen, for the hub's pages and ours."""
+
 Value: TypeAlias = "str | int | float"
 
 _LOCALE = Path(__file__).parent / "locale"
@@ -82,6 +85,18 @@ def best_language(wanted: Iterable[str], default: str = "en") -> str:
         if language in LANGUAGES:
             return language
     return default if default in LANGUAGES else "en"
+
+
+def reader_language(chosen: str, accepted: str, default: str = "en") -> str:
+    """The language of who reads a page: the one they have chosen, else their browser's, else the course's.
+
+    Args:
+        chosen: what they asked for, "" for nothing.
+        accepted: the header `Accept-Language`.
+        default: the course's.
+    """
+    browser = (one.partition(";")[0] for one in accepted.split(","))
+    return best_language([chosen, *browser], default)
 
 
 def terminal_language(environment: Mapping[str, str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup
 
@@ -31,7 +32,8 @@ class ServerCard:
     """One server for a page. `state` is a key for the style, the rest is ready to be shown.
 
     `stops_at` is a moment for the browser, `doing` why it goes on or ends, and `keep` the claim whose
-    session a click gives more time, "" when there is none left.
+    session a click gives more time, "" when there is none left. `unsettled` is a machine that is off
+    and whose last seconds are not in the books yet: what it cost is known in a moment.
     """
 
     state: str
@@ -46,6 +48,7 @@ class ServerCard:
     stops_at: str = ""
     doing: Markup = _EMPTY
     keep: str = ""
+    unsettled: bool = False
 
 
 def server_card(
@@ -77,21 +80,29 @@ def server_card(
         warning=show(notice.sentence) if notice.sentence else _EMPTY,
         stops_at=notice.deadline.isoformat() if notice.deadline else "",
         doing=show(session.because) if session and not session.sentence else _EMPTY,
-        keep=view.name if session and session.deadline and session.extensions_left else "",
+        # A click does nothing against another end: that of the credit, say.
+        keep=view.name
+        if session
+        and session.deadline
+        and session.deadline == notice.deadline
+        and session.extensions_left
+        else "",
     )
 
 
-def _money(wallet: Wallet | None, claim: str, state: str) -> dict[str, Markup]:
+def _money(wallet: Wallet | None, claim: str, state: str) -> dict[str, Any]:
     if wallet is None:
         return {"balance": show(wallets.NOT_KNOWN)}
     if not wallet.shown:
         return {}
     left = wallets.lasts(wallet.runs_for_seconds) if state in _ON else None
     cost = wallets.cost(wallet, claim) if state in {"off", "stopping"} else None
+    last = wallet.sessions.get(claim)
     return {
         "balance": show(wallets.balance(wallet)),
         "lasts": show(left) if left else _EMPTY,
         "cost": show(cost) if cost else _EMPTY,
+        "unsettled": state == "off" and last is not None and not last.over,
     }
 
 

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
 from gpuspawner import amounts, wallets
 from gpuspawner.client_wallets import KEPT_SECONDS, Wallets
 from gpuspawner.errors import ControllerUnavailable
+from gpuspawner.language import say
+from gpuspawner.model import Desired, Owner, Stage
 from gpuspawner.options_form import render
 from gpuspawner.profiles import load
 from gpuspawner.spawner_card import server_card
 from gpuspawner.testing import FakeClock
+from gpuspawner.views import ClaimView, CreditView, SessionView
 from gpuspawner.wallets import Session, Size, Wallet
+from tests.controllers.stage import SMALL
 from tests.hub.fake_controller import T4
 
 HOUR = 3600
+T0 = FakeClock().now()
 SAID = {
     "unit": "USD", "shown": True, "balance": 13_000_000, "available": 12_000_000,
     "live": 12_345_678, "per_hour": 0, "runs_for_seconds": None,
@@ -83,7 +89,7 @@ def test_nothing_is_promised_where_nothing_is_charged():
 def test_the_last_session_is_told_when_it_is_over():
     said = wallets.cost(wallet(), "c")
     assert said.text() == "The last session took 1 h 12 min and cost $0.6312."
-    assert said.text("ko") == "지난 세션은 1시간 12분 동안 이어졌고 $0.6312이(가) 들었습니다."
+    assert said.text("ko") == "지난 세션은 1시간 12분 동안 이어졌고 비용은 $0.6312입니다."
     assert wallets.cost(wallet(), "on") is None
     assert wallets.cost(wallet(), "another") is None
 
@@ -130,6 +136,32 @@ def test_the_card_of_a_server_that_is_off_has_the_balance_and_what_it_cost():
     assert "Balance: $12.34" in card.balance
     assert "cost $0.6312" in card.cost
     assert card.lasts == ""
+
+
+def test_a_card_says_when_what_a_session_cost_is_still_to_come():
+    shown = {claim: server_card(None, {}, True, wallet(), claim) for claim in ("on", "c", "new")}
+    assert {claim: (card.unsettled, bool(card.cost)) for claim, card in shown.items()} == {
+        "on": (True, False),
+        "c": (False, True),
+        "new": (False, False),
+    }
+
+
+def _running(credit_ends: int, idle_ends: int) -> ClaimView:
+    """A machine that runs, and ends in so many minutes: of the credit, and for idleness."""
+    return ClaimView(
+        "c", Owner("7", "alice", ""), SMALL, Desired.RUNNING, 1, T0, True, stage=Stage.READY,
+        credit=CreditView("USD", 1, T0 + timedelta(minutes=credit_ends)),
+        session=SessionView(
+            "idle", say("…"), T0 + timedelta(minutes=idle_ends), extensions_left=3
+        ),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("credit_ends", "idle_ends", "keep"), [(60, 10, "c"), (10, 60, "")])
+def test_keep_running_is_offered_where_it_helps_and_nowhere_else(credit_ends, idle_ends, keep):
+    card = server_card(_running(credit_ends, idle_ends), {}, True, wallet(), "c")
+    assert (card.stops_at, card.keep) == ((T0 + timedelta(minutes=10)).isoformat(), keep)
 
 
 def test_the_card_without_a_balance_says_so():

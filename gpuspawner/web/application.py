@@ -54,6 +54,7 @@ ROUTES: tuple[tuple[str, Any], ...] = (
     *((f"{API}/{path}", handler) for path, handler in credit_routes.API),
     (f"{API}/stop-everything", brake_api.StopEverythingHandler),
     *credit_routes.PAGES,
+    ("language", pages.LanguagePage),
     ("", pages.MachinesPage),
 )
 

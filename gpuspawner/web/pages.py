@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from jinja2 import Environment, FileSystemLoader
 from jupyterhub.utils import url_path_join
@@ -14,14 +15,14 @@ from tornado.web import RequestHandler, authenticated
 
 from gpuspawner import amounts
 from gpuspawner.errors import GpuspawnerError, NotAllowed
-from gpuspawner.language import LANGUAGES, Sentence, Value
+from gpuspawner.language import COOKIE, LANGUAGES, Sentence, Value
 from gpuspawner.language import say as sentence
 from gpuspawner.model import Home
 from gpuspawner.policy.money import seconds_of
 from gpuspawner.views import ClaimView
 from gpuspawner.web.credit.viewer import viewer_of
 from gpuspawner.web.handler import status_of
-from gpuspawner.web.people import LANGUAGE_COOKIE, PersonHandler
+from gpuspawner.web.people import PersonHandler
 from gpuspawner.web.people_api import delete_machine
 from gpuspawner.web.rows import Row
 from gpuspawner.web.services import Services
@@ -29,6 +30,8 @@ from gpuspawner.web.session_api import click
 from gpuspawner.web.words import WORDS
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_PATH = re.compile(r"/(?![/\\])")
+"""A path of this host. What begins with two slashes is another host to a browser."""
 
 
 class PageHandler(PersonHandler, RequestHandler):
@@ -49,7 +52,7 @@ class PageHandler(PersonHandler, RequestHandler):
         wanted = self.get_query_argument("language", "")
         if wanted in LANGUAGES:
             path = self.hub_auth.hub_prefix.removesuffix("hub/") or "/"
-            self.set_cookie(LANGUAGE_COOKIE, wanted, path=path, max_age=31536000, samesite="Lax")
+            self.set_cookie(COOKIE, wanted, path=path, max_age=31536000, samesite="Lax")
             self.asked_language = wanted
         await super().prepare()
 
@@ -128,6 +131,17 @@ class PageHandler(PersonHandler, RequestHandler):
         """A refusal is no fault of ours; anything else is, and its traceback goes to the log."""
         if not isinstance(exc_info[1], GpuspawnerError):
             super().log_exception(*exc_info)
+
+
+class LanguagePage(PageHandler):
+    """`language?language=ko`: for the hub's own pages, which can keep no choice without JavaScript."""
+
+    def get(self) -> None:
+        """Back to where the link was, with the choice kept; to the home page from anywhere else."""
+        came = urlsplit(self.request.headers.get("Referer", ""))
+        back = came.path + (f"?{came.query}" if came.query else "")
+        ours = came.netloc == self.request.host and _PATH.match(back)
+        self.redirect(back if ours else f"{self.hub_auth.hub_prefix}home")
 
 
 class MachinesPage(PageHandler):

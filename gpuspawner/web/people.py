@@ -9,13 +9,12 @@ from typing import Any
 from jupyterhub.services.auth import HubOAuth, HubOAuthenticated
 
 from gpuspawner.errors import ClaimNotFound, NotAllowed
-from gpuspawner.language import best_language
+from gpuspawner.language import COOKIE, reader_language
 from gpuspawner.names import born_of
 from gpuspawner.views import ClaimView
 from gpuspawner.web.services import Services
 
 ADMIN_SCOPE = "custom:gpuspawner:admin"
-LANGUAGE_COOKIE = "gpuspawner_language"
 _SERVICE = "gpuspawner"
 
 
@@ -73,10 +72,9 @@ class PersonHandler(HubOAuthenticated):  # type: ignore[misc]
     @property
     def language(self) -> str:
         """The language of this reader: cookie, then browser, then the course's."""
-        chosen = self.asked_language or self.get_cookie(LANGUAGE_COOKIE, "") or ""
+        chosen = self.asked_language or self.get_cookie(COOKIE, "") or ""
         accepted = self.request.headers.get("Accept-Language", "")
-        wanted = [chosen, *(one.partition(";")[0] for one in accepted.split(","))]
-        return best_language(wanted, self.services.controller.language)
+        return reader_language(chosen, accepted, self.services.controller.language)
 
     def machines(self) -> list[ClaimView]:
         """The claims that this person may see: their own, or all for an admin."""

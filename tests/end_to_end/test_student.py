@@ -220,7 +220,7 @@ def test_quota_zero_is_a_sentence_on_the_page_and_the_details_are_the_admins(
 
 def test_the_pages_speak_korean_when_asked(student, shots, classroom: Classroom):
     heidi = student("student8")
-    heidi.page.get_by_role("button", name="한국어").click()
+    heidi.page.get_by_role("link", name="한국어").click()
     expect(heidi.page.locator("html")).to_have_attribute("lang", "ko")
     heidi.opens("hub/spawn")
     expect(heidi.page.get_by_role("button", name="Start this machine")).to_have_count(0)

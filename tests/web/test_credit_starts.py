@@ -6,6 +6,7 @@ from gpuspawner.policy.money import seconds_of
 from gpuspawner.settings import Credit
 from gpuspawner.store import allowance
 from tests.controllers.stage import name_of
+from tests.web import hub_auth
 from tests.web.house import house
 
 GIVEN = {"course_credit": 100.0, "student_credit": 5.0}
@@ -39,6 +40,29 @@ async def test_who_cannot_pay_is_told_so_and_leaves_nothing_behind(tmp_path):
         assert (status, said["error"], said["reason"]) == (402, "insufficient-credit", "credit")
         assert said["sentence"]["values"]["available"] == "$0.00"
         assert (await there.ask("GET", f"claims/{name_of('alice')}"))[0] == 404
+
+
+async def hub_page(there, user: str) -> dict:
+    """What the hub's home and start page are told of a user."""
+    query = {"user_id": hub_auth.id_of(user), "user_name": user}
+    return (await there.ask("GET", "credit", params=query))[1]
+
+
+async def test_who_looks_at_the_start_page_has_the_credit_that_the_first_start_counts_on(tmp_path):
+    async with house(tmp_path, credit=credit(**GIVEN)) as there:
+        await opens(there)
+        for _look in range(2):
+            shown = await hub_page(there, "alice")
+            assert (shown["balance"], shown["sizes"]["small"]["per_hour"]) == (5_000_000, 526_000)
+            assert shown["sizes"]["small"]["runs_for_seconds"] > 9 * 3600
+        assert (await there.put("alice"))[0] == 200
+        assert (await hub_page(there, "alice"))["balance"] == 5_000_000
+
+
+async def test_a_class_that_only_keeps_books_gives_nobody_credit_for_looking(tmp_path):
+    async with house(tmp_path, credit=credit(**GIVEN, enforce=False)) as there:
+        await opens(there)
+        assert (await hub_page(there, "alice"))["balance"] == 0
 
 
 async def test_what_has_no_price_is_not_started(tmp_path):

@@ -6,11 +6,13 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from gpuspawner.model import Owner
 from gpuspawner.policy.credit import lasts
 from gpuspawner.policy.credit_rules import CreditRules
 from gpuspawner.policy.money import Book, Component, Rate, seconds_of
-from gpuspawner.store import ledger
+from gpuspawner.store import allowance, ledger
 from gpuspawner.store.ledger import usage
+from gpuspawner.store.ledger.records import Account
 from gpuspawner.store.ledger.standing import Standing
 from gpuspawner.web.credit import reads, replies
 from gpuspawner.web.credit.bodies import CreditQuery
@@ -18,11 +20,21 @@ from gpuspawner.web.services import Services
 
 
 def credit(c: Connection, query: CreditQuery, services: Services) -> replies.HubCredit:
-    """Everything about one user. Who is new gets an account, so that two who had a name stay two."""
+    """Everything about one user. Who is new is known from now on, so that two who had a name stay two.
+
+    In a class with credit they are given theirs: nobody should be told before the first start that
+    they have nothing.
+    """
     now = seconds_of(services.clock.now())
-    course, rules = ledger.course(c), services.credit.rules
-    person = ledger.person_for(c, query.user_id, query.user_name, now=now)
-    account = ledger.find_account(c, course.id, person.id)
+    course, given = ledger.course(c), services.credit
+    rules = given.rules
+    account: Account | None
+    if given.enforce:
+        owner = Owner(query.user_id, query.user_name, "")
+        account = allowance.student(c, owner, given.student_credit, now)
+    else:
+        person = ledger.person_for(c, query.user_id, query.user_name, now=now)
+        account = ledger.find_account(c, course.id, person.id)
     standing = ledger.standing(c, account.id, now) if account else None
     claims = {
         view.name for view in services.board.views.values() if view.owner.user_id == query.user_id
@@ -35,7 +47,7 @@ def credit(c: Connection, query: CreditQuery, services: Services) -> replies.Hub
         live=standing.live if standing else 0,
         per_hour=sum(rate.per_hour() for rate in standing.rates) if standing else 0,
         runs_for_seconds=reads.lasts(standing, rules),
-        sizes=sizes(c, course.id, services.controller.provider, standing, rules, now),
+        sizes=sizes(c, course.id, services.provider.name, standing, rules, now),
         sessions={claim: one for claim in sorted(claims) if (one := last_session(c, claim))},
     )
 

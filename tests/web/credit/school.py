@@ -25,7 +25,7 @@ ACCESS = "access:services!service=gpuspawner"
 GRANT = "custom:gpuspawner:grant"
 READ = "custom:gpuspawner:read"
 GROUPS = {"blue": ["alice", "bob"], "red": ["carol"]}
-SMALL = Sku("aws", "us-east-1", "small")
+SMALL = Sku("fake", "fake-1", "small")
 
 
 def user(name: str, *scopes: str, admin: bool = False) -> dict[str, Any]:

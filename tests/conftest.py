@@ -43,6 +43,12 @@ def kind_of(item: pytest.Item) -> str:
     return next((kind for kind in reversed(KINDS) if kind in names), "unit")
 
 
+def _group_of(item: pytest.Item) -> str:
+    """Those of a file share what they set up; there is one demo; the tests' hub has fixed ports."""
+    used = getattr(item, "fixturenames", ())
+    return next((name for name in ("classroom", "hub_app") if name in used), str(item.path))
+
+
 def _needs_a_loop(item: pytest.Item) -> bool:
     """Whether pytest-asyncio runs it; asked of the kind in which it matters."""
     return kind_of(item) == "end_to_end" and inspect.iscoroutinefunction(
@@ -59,15 +65,13 @@ def pytest_report_header() -> str:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Quick kinds first. The sort keeps the random order within each.
 
-    With `-n`, the tests of a file run in one process, since they share what they set up; so do all
-    that use the demo, of which there is one.
+    With `-n`, the tests of a group run in one process.
     """
     for item in items:
         kind = kind_of(item)
         if kind not in ("house", "unit"):
             item.add_marker(kind)
-        demo = "classroom" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("demo" if demo else str(item.path)))
+        item.add_marker(pytest.mark.xdist_group(_group_of(item)))
     yield
     # Playwright's own loop runs from the first test that uses it without asyncio to the end, and
     # with one that runs asyncio begins no other: so those that need one come first.

@@ -27,8 +27,9 @@ from tests.faults.week_campus import WeekCampus
 DAY = 86_400
 SIZES = ("g4dn.xlarge", "g6.xlarge", "g5.xlarge")
 KINDS = {"compute": "machine", "disk": "disk", "home": "disk", "address": "address"}
-LONGEST, LOST = 300, 900
-"""Seconds between two looks at most; and until a start that left no trace is given up."""
+LONGEST, NIGHT, LOST = 300, 1800, 900
+"""Seconds between two looks at most, and at night while nothing runs; and until a start that left no
+trace is given up."""
 
 
 @dataclass
@@ -176,12 +177,11 @@ class Week:
             await asyncio.to_thread(self.campus.start_hub)
         known = {one.name: one for one in await self.database.read(claims.all_claims)}
         chance = self._visits * passed
-        by_day = 8 <= self.now % DAY // 3600 < 22
         beats, pressed = list[Claim](), False
         for user, name in self.names.items():
             claim, stay = known.get(name), self.stays.get(user)
             if stay is None:
-                if by_day and self.random.random() < chance:
+                if self._is_day() and self.random.random() < chance:
                     pressed |= self._comes(user, claim)
             elif claim is None or claim.generation == stay.before:
                 if self.now > stay.since + LOST:
@@ -247,6 +247,9 @@ class Week:
 
     # -- trouble
 
+    def _is_day(self) -> bool:
+        return 8 <= self.now % DAY // 3600 < 22
+
     async def _trouble(self) -> None:
         if self._throttling.due():
             self._throttling.done()
@@ -286,6 +289,8 @@ class Week:
         self.found.counts["passes without a listing"] += answer["failed"]
         if answer["kept"]:
             await self._count(billed)
+        if not (self.stays or billed or self._is_day()):
+            return NIGHT
         return min(max(5.0, 5.0 if pressed else answer["again"]), LONGEST)
 
     async def _perhaps_kill_hub(self) -> None:

@@ -11,9 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.web import Application, RequestHandler
@@ -21,21 +19,15 @@ from tornado.web import Application, RequestHandler
 from gpuspawner import app
 from tests.faults import nursery
 from tests.faults.shared_clock import SharedClock, SharedTime
+from tests.faults.told import Told
 
 
-class Told(app.Controller):
-    """A controller that does what it does once, each time it is told to."""
-
-    def __init__(self, loaded: Any, provider: Any, database: Any, *others: Any) -> None:
-        super().__init__(loaded, provider, database, *others)
-        self._due = self._called = self._clock.now()
-        self._every = loaded.controller.roll_call_interval
-        database.on_change(self._wake, plans=True)
+class Obedient(Told):
+    """Is told over HTTP."""
 
     async def run(self) -> None:
-        """Begin as every controller does, and obey for ever."""
-        await self._pricer.begin()
-        await self.board.refresh()
+        """Begin, and obey for ever."""
+        await self.begin()
         server = HTTPServer(Application([("/(pass|refresh)", _Order, {"controller": self})]))
         server.listen(int(os.environ["WEEK_PORT"]), "127.0.0.1")
         while True:
@@ -44,48 +36,16 @@ class Told(app.Controller):
             await self.board.refresh()
             await asyncio.sleep(0.01)
 
-    async def refresh(self) -> dict[str, Any]:
-        """Ask the price service."""
-        return {"good": await self._pricer.refresh()}
-
-    async def one_pass(self) -> dict[str, Any]:
-        """Whatever is due now; when something is again, in seconds.
-
-        `kept`: a new listing is in the books. `failed`: there was none.
-        """
-        seen, now = self._reconciler._seen, self._clock.now()
-        before = seen.world
-        if now >= self._due:
-            # A wish that is written meanwhile makes another due.
-            self._due = datetime.max.replace(tzinfo=now.tzinfo)
-            self._due = min(self._due, await self.tick())
-        # A pass leaves behind what takes long, and on this clock any wait is long: hold it to the
-        # bill only when the cloud has done what it was asked.
-        if begun := list(self._reconciler._hands._under_way._begun):
-            await asyncio.wait(begun)
-        kept = await self._meter.look()
-        again = await self.credit.look()
-        await self.culler.look()
-        if self._roll_call and now >= self._called + self._every:
-            self._called = now
-            await self._roll_call.look()
-        return {
-            "kept": kept and seen.world is not before,
-            "failed": "" in seen.problems,
-            "again": (min(again, self._due) - self._clock.now()).total_seconds(),
-        }
-
-    def _wake(self) -> None:
-        self._due = self._clock.now()
-
 
 class _Order(RequestHandler):
     def initialize(self, controller: Told) -> None:
         self.controller = controller
 
     async def post(self, what: str) -> None:
-        do = self.controller.one_pass if what == "pass" else self.controller.refresh
-        self.write(await do())
+        if what == "pass":
+            self.write(await self.controller.one_pass())
+        else:
+            self.write({"good": await self.controller.refresh()})
 
 
 def main(arguments: list[str]) -> int:
@@ -94,7 +54,7 @@ def main(arguments: list[str]) -> int:
 
     time = SharedTime(Path(os.environ["WEEK_TIME"]))
     app.SystemClock = lambda: SharedClock(time)  # type: ignore[assignment,misc]
-    app.Controller = Told  # type: ignore[misc]
+    app.Controller = Obedient  # type: ignore[misc]
     return cli.main(arguments)
 
 

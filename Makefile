@@ -33,7 +33,7 @@ test: ## every test: style, types, layers, then pytest from the quick to the slo
 	@$(MAKE) check
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
-faults: ## the long fault sweeps, of which 'make test' runs a sample
+faults: ## the long fault sweeps, of which 'make test' runs a sample (CLOUD: ec2 or azure)
 	@scripts/environment.sh $(VENV) test
 	@GPUSPAWNER_FAULTS=all $(BIN)/python -m pytest -m faults $(ARGS)
 

@@ -36,8 +36,8 @@ class Front:
         return {**self._world.seed.to_json(), **about}
 
     def machines(self) -> list[dict[str, Any]]:
-        """Every machine."""
-        return [self._shown(vm) for vm in self._world.vms.values()]
+        """Every machine, those that are deleted too."""
+        return [self._shown(vm) for vm in (*self._world.vms.values(), *self._world.deleted)]
 
     def machine(self, machine_id: str) -> dict[str, Any] | None:
         """One machine."""
@@ -71,9 +71,14 @@ class Front:
             self._lifecycle.restart(vm)
 
     def _shown(self, vm: Vm) -> dict[str, Any]:
+        state = vm.power or vm.provisioning.lower()
+        if vm.provisioning == "Deleting":
+            state = "deleting"
+        if self._world.vms.get(vm.name.lower()) is not vm:
+            state = "deleted"
         return {
             "id": vm.name,
-            "state": vm.power or vm.provisioning.lower(),
+            "state": state,
             "type": vm.size.name,
             "zone": f"{vm.location}-{vm.zone}" if vm.zone else vm.location,
             "address": vm.nics[0].address if vm.nics else "",

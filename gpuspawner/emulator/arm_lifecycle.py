@@ -267,7 +267,7 @@ class Lifecycle:
 
     def _gone(self, vm: Vm, at: float) -> None:
         world = self._world
-        del world.vms[vm.name.lower()]
+        world.deleted.append(world.vms.pop(vm.name.lower()))
         for nic in vm.nics:
             nic.owner_id = None
             if nic.delete_with_machine:

@@ -112,6 +112,7 @@ class World:
         self.throttled: Counter[str] = Counter()
         self.events: list[dict[str, Any]] = []
         self.vms: dict[str, Vm] = {}
+        self.deleted: list[Vm] = []
         self.disks: dict[str, Disk] = {}
         self.nics: dict[str, Nic] = {}
         self.operations: dict[str, Operation] = {}

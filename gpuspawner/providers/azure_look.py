@@ -59,8 +59,9 @@ class Look:
     _operations: dict[str, str] = field(default_factory=dict)
     _reasons: dict[tuple[str, datetime | None], tuple[str, str]] = field(default_factory=dict)
 
-    async def world(self) -> World:
-        """One complete listing."""
+    async def world(self, leaving: Collection[str] = ()) -> World:
+        """One complete listing; who asked to delete one of `leaving` may have been another process."""
+        self._leaving |= set(leaving) - self._gone.keys()
         listed_at = self.clock.now()
         group = self.record.resource_group
         statuses, models, disks, interfaces = await _together(

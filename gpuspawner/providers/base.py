@@ -193,8 +193,11 @@ class Provider(Protocol):
         """What the machine wrote to its console while booting; "" when there is nothing yet."""
         ...
 
-    async def list(self) -> World:
+    async def list(self, leaving: Collection[str] = ()) -> World:
         """Everything that carries this hub's tag, completely, or an error.
+
+        `leaving` are machines that are to be gone: one that the cloud positively has no more is in
+        `World.gone`, whoever asked to delete it.
 
         Raises:
             ProviderUnavailable, Throttled, NotAuthorized: a partial listing is no listing.

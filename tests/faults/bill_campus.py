@@ -69,7 +69,10 @@ def asked(campus, user, server=""):
 
 def creating(campus, user, **fault):
     """A fault that comes over the creation of one student's machine."""
-    match = {"TagSpecification.1.Tag.1.Value": campus.claim_of(user)}
+    claim = campus.claim_of(user)
+    match = {"TagSpecification.1.Tag.1.Value": claim}
+    if campus.kind.name == "azure":
+        match = {"name": f"{claim}-*"}  # its machines are called so
     campus.cloud("faults", {"action": "RunInstances", "match": match, **fault})
 
 

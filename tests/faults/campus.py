@@ -1,4 +1,4 @@
-"""A small university of real processes: an emulated EC2 with stub machines, a controller, a hub.
+"""A small university of real processes: an emulated cloud with stub machines, a controller, a hub.
 
 Each is a process of its own, with a folder, ports and a machine network of its own, so that any of
 them can be killed at any moment and started again. `Campus.watch` looks at the whole from outside
@@ -25,6 +25,7 @@ from urllib.request import Request, urlopen
 
 from gpuspawner import identity
 from gpuspawner.names import claim_name
+from tests.faults import clouds
 from tests.faults.nursery import Child, Nursery, shared
 from tests.ports import free_base, give_back
 
@@ -32,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 TOKEN = "campus-admin-token"
 BASES = range(15000, 17200, 10)
 """Of the ports. The machine networks 127.20 to 127.239 go with them."""
-BILLED = ("pending", "running")
+BILLED = ("pending", "running", "halted")
 OFF = ("stopped", "terminated", "shutting-down")
 
 _CONFIG = """
@@ -73,19 +74,15 @@ c.JupyterHub.load_roles.append(
 )
 c.GPUSpawner.profile_list = [
     {{"display_name": "T4", "slug": "t4", "default": True,
-      "gpuspawner_override": {{"sizes": ["g4dn.xlarge", "g6.xlarge"], "home_gib": 1}}}},
+      "gpuspawner_override": {{"sizes": {sizes!r}[:2], "home_gib": 1}}}},
     {{"display_name": "A10G", "slug": "a10g",
-      "gpuspawner_override": {{"sizes": ["g5.xlarge"], "home_gib": 1}}}},
+      "gpuspawner_override": {{"sizes": {sizes!r}[2:], "home_gib": 1}}}},
 ]
 c.GPUSpawner.start_timeout = 60
 c.GPUSpawner.http_timeout = 20
 c.GPUSpawner.poll_interval = 1
 c.GPUSpawner.consecutive_failure_limit = 3
-c.AWS.region = "us-east-1"
-c.AWS.endpoint_url = {cloud_url!r}
-c.AWS.image = {image!r}
-c.AWS.security_groups = ["gpuspawner-machines"]
-c.AWS.sizes = ["g4dn.xlarge", "g6.xlarge", "g5.xlarge"]
+{cloud}
 c.Controller.database_url = {database!r}
 c.Controller.fast_interval = 0.3
 c.Controller.slow_interval = 2.0
@@ -95,6 +92,10 @@ c.Agent.heartbeat_interval = 1.0
 c.Credit.enforce = False
 {more}
 """
+
+
+_OTHERS = ("AWS_", "AZURE_", "JUPYTERHUB_")
+"""Of the surroundings, what belongs to another cloud account or another hub."""
 
 
 @dataclass
@@ -117,6 +118,7 @@ class Campus:
             it outlives the hub.
         base: the first of six ports; by default free ones.
         cloud: the base port of another campus whose cloud account is used too.
+        kind: which cloud it stands on; by default that of this run of the tests.
         quick: cloud, controller and hub are forked from processes that have done their imports, which
             all campuses of the tests share; how they ended is not known then.
     """
@@ -135,8 +137,10 @@ class Campus:
         machines: str = "stub",
         emulator_options: tuple[str, ...] = (),
         quick: bool = False,
+        kind: clouds.Cloud | None = None,
     ) -> None:
         self.folder = folder
+        self.kind = kind or clouds.chosen()
         folder.mkdir(parents=True, exist_ok=True)
         self.base = free_base(BASES, range(6))
         self.managed, self.proxy, self.more = managed, proxy, more
@@ -236,20 +240,20 @@ class Campus:
             proxy_api=self.base + 4,
             hub_database=self.hub_database,
             token=TOKEN,
-            cloud_url=f"http://127.0.0.1:{self.cloud_port}",
-            image=seed["image"],
+            cloud=self.kind.config(self.cloud_port, self.account.folder, seed),
+            sizes=[self.kind.word(one) for one in ("g4dn.xlarge", "g6.xlarge", "g5.xlarge")],
             database=self.database,
             more=self.more,
         )
         self.config.write_text(text)
 
     def start_cloud(self) -> None:
-        """The emulated EC2, with machines that are quick."""
+        """The emulated cloud, with machines that are quick."""
         self._spawn(
             "cloud",
             [
-                "-m", "gpuspawner.cli", "emulator", "ec2", "--port", str(self.base),
-                "--state", str(self.folder / "ec2"),
+                "-m", "gpuspawner.cli", "emulator", self.kind.emulator,
+                "--port", str(self.base), "--state", str(self.folder / self.kind.emulator),
                 "--network", self.network,
                 "--boot-seconds", "0.3", "--stop-seconds", "0.3", *self.emulator_options,
             ],
@@ -335,8 +339,13 @@ class Campus:
     def cloud(self, path: str, body: Any = None, method: str | None = None) -> Any:
         """The emulator's own interface; its content."""
         url = f"http://127.0.0.1:{self.cloud_port}/_emulator/{path}"
+        body = self.kind.asked(body)
         status, content = self._ask(method or ("GET" if body is None else "POST"), url, body)
         assert 200 <= status < 300, (status, content)
+        if path == "machines":
+            content["machines"] = [self.kind.machine(one) for one in content["machines"]]
+        elif path == "calls":
+            content["calls"] = self.kind.calls(content["calls"])
         return content
 
     def api(self, path: str, method: str = "GET", body: Any = None) -> Any:
@@ -607,7 +616,7 @@ class Campus:
         **environment: str,
     ) -> None:
         """Start a process; one of a `nursery` (a module) has its imports done already."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "JUPYTERHUB_"))}
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(_OTHERS)}
         environment = {
             **kept,
             **self._cloud_environment(),
@@ -639,11 +648,7 @@ class Campus:
             )
 
     def _cloud_environment(self) -> dict[str, str]:
-        return {
-            "AWS_ACCESS_KEY_ID": "campus",
-            "AWS_SECRET_ACCESS_KEY": "campus",
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }
+        return self.kind.environment(self.cloud_port)
 
     def _server_path(self, user: str, server: str) -> str:
         where = f"servers/{_quoted(server)}" if server else "server"

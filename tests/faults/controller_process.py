@@ -21,8 +21,11 @@ def main(arguments: list[str]) -> int:
 
 if __name__ == "__main__":
     if "--nursery" in sys.argv:
+        from azure.identity import aio as _identity  # noqa: F401
+        from azure.mgmt.compute import aio as _compute  # noqa: F401
+
         from gpuspawner import app  # noqa: F401
-        from gpuspawner.providers import aws  # noqa: F401
+        from gpuspawner.providers import aws, azure  # noqa: F401
         from gpuspawner.store import migrate  # noqa: F401
 
         nursery.serve(main)

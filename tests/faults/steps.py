@@ -96,6 +96,7 @@ def watch_controller() -> None:
     watch = _watch()
     if watch is not None:
         _watch_cloud(watch)
+        _watch_azure(watch)
         _watch_transactions(watch)
 
 
@@ -127,6 +128,38 @@ def _watch_cloud(watch: Watch) -> None:
 
     client.BaseClient._make_api_call = watched_call
     httpsession.URLLib3Session.send = watched_send
+
+
+def _watch_azure(watch: Watch) -> None:
+    from azure.core.pipeline.transport import AioHttpTransport  # noqa: PLC0415
+
+    from gpuspawner.providers import azure_calls  # noqa: PLC0415
+
+    turn, send = azure_calls.Calls._turn, AioHttpTransport.send
+    here: ContextVar[tuple[str, str, int] | None] = ContextVar("azure step", default=None)
+
+    @functools.wraps(turn)
+    async def watched_turn(self, action, call):
+        step = (CLOUD, action, watch.begin(CLOUD, action))
+        token = here.set(step)
+        try:
+            answer = await turn(self, action, call)
+        finally:
+            here.reset(token)
+        watch.reach(*step, "after")
+        return answer
+
+    @functools.wraps(send)
+    async def watched_send(self, request, **options):
+        answer = await send(self, request, **options)
+        step = here.get()
+        # A token is fetched on the way, too: that is no request to Azure's own interface.
+        if step and "/subscriptions/" in request.url:
+            watch.reach(*step, "acted")
+        return answer
+
+    azure_calls.Calls._turn = watched_turn
+    AioHttpTransport.send = watched_send
 
 
 def _watch_transactions(watch: Watch) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.campus import Campus
+from tests.faults.clouds import CLOUDS
 from tests.faults.steps import POINTS
 
 FIRST, STOP, SECOND, DELETE = SCENARIOS = ("first start", "stop", "second start", "delete")
@@ -33,6 +34,7 @@ ASKED_FOR = {"user", "cancelled", "deleted"}
 MAKES = ("open_intent", "RunInstances", "accept_intent", "CreateVolume")
 """Around these steps the cloud does not list at once what has been made, as EC2 does not."""
 HIDDEN_SECONDS = 4
+LOOKS = tuple(begin for kind in CLOUDS.values() for begin in kind.quiet)
 _LATE_SECONDS = 3.0
 """So long after a scenario's end its last steps, such as one more listing, are waited for."""
 _CLOCK_SECONDS = 2.0
@@ -85,7 +87,7 @@ class Row:
     @property
     def polls(self) -> bool:
         """Whether it is a look that is repeated: how often, depends on how quick everything is."""
-        return self.what.startswith("Describe") or self.what == "record"
+        return self.what.startswith(LOOKS) or self.what == "record"
 
     def __str__(self) -> str:
         return f"{self.scenario}, {self.what} #{self.ordinal}, {self.point}: {self.outcome or '?'}"
@@ -261,7 +263,7 @@ class Life:
         campus, victim = self.campus, self.sweep.victim
         leaked, doubles = campus.tally.leaked, len(campus.tally.doubles)
         self._note(f"armed: {kill}")
-        if kill.step.what in MAKES:
+        if kill.step.what in map(campus.kind.step, MAKES):
             campus.cloud("faults", {"kind": "lag", "hidden": HIDDEN_SECONDS, "stale": 0})
         self.sweep.arm(kill)
         with ThreadPoolExecutor(1) as finger:

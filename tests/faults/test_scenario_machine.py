@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-import boto3
 import pytest
 
 from gpuspawner import identity
@@ -172,15 +171,9 @@ def test_machines_are_stopped_while_the_hub_is_down_and_only_those_that_should_b
 
 def of_nobody(school) -> str:
     """A machine with this hub's tag and nothing else that it could be known by."""
-    keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": "us-east-1"}
-    ec2 = boto3.client("ec2", endpoint_url=f"http://127.0.0.1:{school.cloud_port}", **keys)
-    tag = {"Key": "gpuspawner:hub", "Value": identity.load(school.secret).hub_id}
-    made = ec2.run_instances(
-        ImageId=school.cloud("seed")["image"], InstanceType="g4dn.xlarge", MinCount=1, MaxCount=1,
-        TagSpecifications=[{"ResourceType": "instance", "Tags": [tag]}],
-    )  # fmt: skip
-    ec2.close()
-    return made["Instances"][0]["InstanceId"]
+    hub = identity.load(school.secret).hub_id
+    seed = school.cloud("seed")
+    return school.kind.of_nobody(school.cloud_port, school.folder, seed, hub)
 
 
 def state_of(school, machine_id) -> str:

@@ -210,6 +210,23 @@ class TestLateRefusals:
         assert (machine.power, machine.placement.size) == (Power.RUNNING, LARGER)
 
 
+class TestAfterARestart:
+    async def test_a_machine_that_another_process_had_deleted_is_known_to_be_gone(self, azure):
+        before = azure.provider()
+        (id_,) = await running(azure, before)
+        await before.delete(id_)
+        await azure.settle()
+        after = azure.provider()
+        assert (await after.list()).gone == frozenset()
+        assert (await after.list([id_])).gone == {id_}
+
+    async def test_one_that_is_to_go_and_is_there_is_not(self, azure):
+        (id_,) = await running(azure, azure.provider())
+        after = azure.provider()
+        world = await after.list([id_])
+        assert (world.gone, [one.power for one in world.machines]) == (frozenset(), [Power.RUNNING])
+
+
 class TestTheFirstBoot:
     async def test_is_not_charged_though_azure_shows_the_machine_as_running(self, azure):
         provider = azure.provider()

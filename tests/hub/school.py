@@ -248,8 +248,13 @@ class School(Stage):
 
 
 @contextlib.asynccontextmanager
-async def school(hub_app, tidy, server_url, folder, monkeypatch, *, credit=FREE, rate=None):
-    """A school that is open. `credit` is what it has, `rate` what every size costs, if not as listed."""
+async def school(
+    hub_app, tidy, server_url, folder, monkeypatch, *, credit=FREE, rate=None, more=lambda _c: None
+):
+    """A school that is open. `credit` is what it has, `rate` what every size costs, if not as listed.
+
+    `more` adds to the hub's configuration.
+    """
     ours = identity.load(folder / "secret")
     socket, port = bind_unused_port()
     provider = Loopback(CLOCK, ours.hub_id)
@@ -261,7 +266,9 @@ async def school(hub_app, tidy, server_url, folder, monkeypatch, *, credit=FREE,
     agents = Agents(provider, ours, running.url)
     _as_a_service(monkeypatch, ours)
     await running.open(socket)  # first, since the hub waits for its services
-    app = await hub_app(config=_config(folder, running.url, server_url))
+    config = _config(folder, running.url, server_url)
+    more(config)
+    app = await hub_app(config=config)
     tidy.append(app)
     running.hub.opens(app)
     _as_a_service(monkeypatch, ours, f"http://127.0.0.1:{app.hub.port}{BASE}hub/api")

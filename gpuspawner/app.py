@@ -35,7 +35,6 @@ from gpuspawner.controllers.roll_call import RollCall
 from gpuspawner.errors import ConfigurationError, NotTheLeader
 from gpuspawner.hub_api import Hub
 from gpuspawner.policy.money import seconds_of
-from gpuspawner.policy.payers import MeteringPolicy
 from gpuspawner.providers.base import Provider
 from gpuspawner.settings.prices import COST_UNIT
 from gpuspawner.settings.whole import Settings
@@ -83,13 +82,15 @@ class Controller:
             ca=Path(record.ca_file).read_text(encoding="ascii") if record.ca_file else "",
         )
         self._pricer = Pricer(provider, database, seen, clock, loaded.prices)
-        metering = MeteringPolicy(
-            storage_payer=loaded.credit.storage_payer, max_overdraft=loaded.credit.max_overdraft
-        )
         self._stale = asyncio.Event()
         self.credit = CreditKeeper(database, seen, clock, loaded.credit, self._stale.set)
         self._meter = Meter(
-            provider.name, database, seen, clock, metering, charged=self.credit.wake
+            provider.name,
+            database,
+            seen,
+            clock,
+            loaded.credit.metering,
+            charged=self.credit.wake,
         )
         minimum = timedelta(seconds=provider.minimum_seconds)
         policy = replace(loaded.policy, paid_minimum=minimum)

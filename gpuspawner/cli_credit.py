@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gpuspawner import console_credit
+from gpuspawner.spreadsheets import ENCODINGS
 
 Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse gives it no public name
 Config = Callable[[argparse.ArgumentParser], None]
@@ -39,12 +40,23 @@ def _credits(commands: Commands[argparse.ArgumentParser], config: Config) -> Non
     for name, text in (("--since", "first day, YYYY-MM-DD"), ("--until", "last day, included")):
         statement.add_argument(name, type=date.fromisoformat, metavar="DAY", help=text)
     statement.add_argument("--csv", action="store_true", help="print CSV for a spreadsheet")
-    _finish(statement, config, console_credit.statement, "student", "since", "until", "csv")
+    _encoding(statement)
+    _finish(
+        statement, config, console_credit.statement, "student", "since", "until", "csv", "encoding"
+    )
     export = actions.add_parser(
         "export", help="everybody's balance as CSV; with --json, the pool and the log as well"
     )
     export.add_argument("--output", type=Path, metavar="FILE", help="default: print it")
-    _finish(export, config, console_credit.export, "output")
+    _encoding(export)
+    _finish(export, config, console_credit.export, "output", "encoding")
+
+
+def _encoding(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--encoding", choices=ENCODINGS, default=ENCODINGS[0],
+        help="of the CSV: utf-8 with the mark that Excel needs, or cp949 for Korean programs that know nothing else (default: utf-8)",
+    )  # fmt: skip
 
 
 def _changes(actions: Commands[argparse.ArgumentParser], config: Config) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from gpuspawner.amounts import amount_text
 from gpuspawner.console import ask, table
+from gpuspawner.spreadsheets import Encoding, encoded
 
 
 def fund(config: Path, *, amount: int, reason: str, key: str, as_json: bool) -> int:
@@ -69,14 +70,15 @@ def balance(config: Path, *, student: str | None, as_json: bool) -> int:
 
 
 def statement(
-    config: Path, *, student: str, since: date | None, until: date | None, csv: bool, as_json: bool
-) -> int:
+    config: Path, *, student: str, since: date | None, until: date | None, csv: bool,
+    encoding: Encoding, as_json: bool,
+) -> int:  # fmt: skip
     """Print every line of a student's in some days."""
     days = {"since": since, "until": until}
     query = {name: day.isoformat() for name, day in days.items() if day}
     asked = urlencode({"student": student, **query})
     if csv:
-        print(ask(config, f"statement.csv?{asked}", read=str), end="")
+        sys.stdout.buffer.write(encoded(ask(config, f"statement.csv?{asked}", read=str), encoding))
         return 0
     found = ask(config, f"statement?{asked}")
     if as_json:
@@ -103,17 +105,17 @@ def statement(
     return 0
 
 
-def export(config: Path, *, output: Path | None, as_json: bool) -> int:
+def export(config: Path, *, output: Path | None, encoding: Encoding, as_json: bool) -> int:
     """Print or write what is needed elsewhere."""
     if as_json:
         everything = {name: ask(config, name) for name in ("pool", "burn", "students")}
-        text = json.dumps({**everything, "audit": _log(config)}, indent=2) + "\n"
+        data = json.dumps({**everything, "audit": _log(config)}, indent=2).encode() + b"\n"
     else:
-        text = ask(config, "students.csv", read=str)
+        data = encoded(ask(config, "students.csv", read=str), encoding)
     if output is None:
-        print(text, end="")
+        sys.stdout.buffer.write(data)
     else:
-        output.write_text(text, encoding="utf-8", newline="")
+        output.write_bytes(data)
         print(f"{output} is written.")
     return 0
 

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, Phase, settings
 from tests.labs_extension import backends
 from tests.store.ledger import counting
 from tests.store.ledger.counting import pytest_runtest_call  # noqa: F401 - a hook
+from tests.web.credit import schema_summary
 
 KINDS = ("house", "unit", "emulator", "hub", "faults", "end_to_end", "docs")
 """In the order in which they run."""
@@ -83,6 +84,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.when == "call" and not report.skipped:
         _RAN[dict(report.user_properties).get("kind", "unit")] += 1
     counting.add(report)
+    schema_summary.add(report)
 
 
 @pytest.fixture(autouse=True)
@@ -97,3 +99,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         counts = ", ".join(f"{_RAN[kind]} {kind}" for kind in KINDS if _RAN[kind])
         terminalreporter.write_line(f"tests by kind: {counts} ({sum(_RAN.values())} in all)")
     counting.tell(terminalreporter)
+    schema_summary.tell(terminalreporter)

@@ -147,6 +147,53 @@ async def test_status_says_why_the_cloud_cannot_be_seen_and_fails(there: House, 
     assert "The cloud cannot be listed: provider-unavailable: an outage\n" in out
 
 
+# -- stop everything
+
+STOP = ("stop-everything", "--reason", "a leak")
+
+
+async def state(there: House) -> tuple[str | None, int]:
+    """Why everything is stopped, None while it is not; and how many machines are wanted."""
+    _status, said = await there.ask("GET", "stop-everything")
+    return said["in_force"] and said["in_force"]["reason"], len(said["running"])
+
+
+async def test_stop_everything_shows_what_runs_asks_and_stops_it(there: House, desk: Desk):
+    await there.put("alice")
+    code, out, err = await desk.types(*STOP, answer="stop\n")
+    assert (code, err, await state(there)) == (0, "", ("a leak", 0))
+    assert (
+        out.index("alice") < out.index("Type 'stop' to go on") < out.index("1 machines are being")
+    )
+
+
+@pytest.mark.parametrize("answer", ["no\n", "\n", "", "y\n", "stopp\n"])
+async def test_any_other_answer_stops_nothing(there: House, desk: Desk, answer):
+    await there.put("alice")
+    code, out, _err = await desk.types(*STOP, answer=answer)
+    assert (code, out.splitlines()[-1].endswith("Nothing was stopped.")) == (1, True)
+    assert await state(there) == (None, 1)
+
+
+async def test_stop_everything_asks_nothing_when_it_is_told_not_to(there: House, desk: Desk):
+    await there.put("alice")
+    code, out, _err = await desk.types(*STOP, "--yes")
+    assert (code, "Type 'stop'" in out, await state(there)) == (0, False, ("a leak", 0))
+
+
+async def test_a_stop_of_everything_is_lifted_once_and_starts_nothing(there: House, desk: Desk):
+    await desk.types(*STOP, "--yes")
+    lift = ("stop-everything", "--lift", "--reason", "mended")
+    assert [(await desk.types(*lift))[0] for _ in range(2)] == [0, 1]
+    assert await state(there) == (None, 0)
+
+
+async def test_stop_everything_needs_a_reason(desk: Desk):
+    with pytest.raises(SystemExit) as ended:
+        await desk.types("stop-everything", "--yes")
+    assert ended.value.code == 2
+
+
 # -- homes
 
 

@@ -91,6 +91,18 @@ async def test_the_balances_are_exported_with_the_log(desk: Desk, tmp_path):
     assert (found["pool"]["pool"], len(found["audit"])) == (970 * UNIT, 4)
 
 
+async def test_a_csv_is_written_for_old_korean_programs_on_demand(there, desk: Desk, tmp_path):
+    note = {"student": "alice", "micros": UNIT, "reason": "기말 프로젝트"}
+    await there.post("grants", "teacher", note)
+    words = ("credits", "statement", "alice", "--csv")
+    _code, out, _err = await desk.types(*words)
+    assert (out[0], "기말 프로젝트" in out) == ("\N{ZERO WIDTH NO-BREAK SPACE}", True)
+    file = tmp_path / "balances.csv"
+    asked = ("credits", "export", "--output", str(file), "--encoding", "cp949")
+    assert (await desk.types(*asked))[0] == 0
+    assert file.read_bytes().startswith("Student,".encode("cp949"))
+
+
 async def test_somebody_whom_nobody_knows_is_an_error_in_one_line(desk: Desk):
     for words in (("balance", "zoe"), ("grant", "zoe", "1", "--reason", "r")):
         code, _out, err = await desk.types("credits", *words)

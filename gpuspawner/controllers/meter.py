@@ -177,10 +177,12 @@ class Meter:
 
     def _tell_settled(self, settled: Sequence[Settled]) -> None:
         self.settled = tuple(settled)
+        # Where nothing is stopped for it, it is what happens to everybody whose credit has ended.
+        level = logging.ERROR if self._policy.enforced else logging.INFO
         for one in settled:
             if one.written_off:
-                _log.error(
-                    "%s of %s: %d micros are written off, the credit of its payer had ended",
+                _log.log(
+                    level, "%s of %s: %d micros are written off, the credit of its payer had ended",
                     one.meter.component.value, one.meter.resource, one.written_off,
                 )  # fmt: skip
 

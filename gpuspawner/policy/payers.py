@@ -30,7 +30,8 @@ class MeteringPolicy:
 
     What is not listed counts as gone after `absent_listings` complete listings over `absent_for`.
     Everything is read every `settle_every`, and at each change. A student's balance never falls
-    below `-max_overdraft` micros.
+    below `-max_overdraft` micros. Unless it is `enforced`, nothing stops it there, and what is written
+    off is no alarm.
     """
 
     storage_payer: Payer = Payer.POOL
@@ -38,6 +39,7 @@ class MeteringPolicy:
     absent_listings: int = 3
     settle_every: timedelta = timedelta(seconds=300)
     max_overdraft: int = 0
+    enforced: bool = True
 
 
 def hold_ref(claim: str, generation: int) -> str:

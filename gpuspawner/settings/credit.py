@@ -14,7 +14,7 @@ from traitlets.config import Configurable
 from gpuspawner.language import Sentence, _, say
 from gpuspawner.policy.credit_rules import CreditRules, Fuses
 from gpuspawner.policy.money import MICROS
-from gpuspawner.policy.payers import Payer
+from gpuspawner.policy.payers import MeteringPolicy, Payer
 from gpuspawner.settings.mistakes import Mistake, refuse
 
 
@@ -34,6 +34,15 @@ class CreditRecord:
     max_overdraft: int
     shown_to: str
     rules: CreditRules
+
+    @property
+    def metering(self) -> MeteringPolicy:
+        """Who pays for what, and what is done about a balance that ends."""
+        return MeteringPolicy(
+            storage_payer=self.storage_payer,
+            max_overdraft=self.max_overdraft,
+            enforced=self.enforce,
+        )
 
 
 class Credit(Configurable):

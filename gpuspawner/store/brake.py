@@ -43,6 +43,27 @@ def brake(c: Connection) -> Brake | None:
     return Brake(row.at, row.actor, row.detail) if row and row.action == _STOP else None
 
 
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """Everything was stopped, or may be started again since (`lifted`); the rest as of `Brake`."""
+
+    at: datetime
+    actor: str
+    why: str
+    lifted: bool
+
+
+def pulls(c: Connection) -> list[Pull]:
+    """All that was done with it, the last first."""
+    log = schema.audit
+    rows = c.execute(
+        select(log.c.action, log.c.at, log.c.actor, log.c.detail)
+        .where(log.c.claim == _ALL)
+        .order_by(log.c.id.desc())
+    )
+    return [Pull(row.at, row.actor, row.detail, row.action == _LIFT) for row in rows]
+
+
 def let_start(c: Connection) -> Brake | None:
     """As `brake`, for who is about to write a wish to run: a stop of everything waits for it, or it for the stop."""
     # SQLite has one writer anyway.

@@ -303,6 +303,22 @@ async def test_without_a_price_a_machine_runs_and_the_admin_hears_of_it_once(tmp
         assert stage.seen.unpriced == ()
 
 
+@pytest.mark.parametrize(("enforced", "level"), [(True, "ERROR"), (False, "INFO")])
+async def test_what_nobody_pays_is_an_alarm_where_it_should_have_been_stopped(
+    tmp_path, caplog, enforced, level
+):
+    async with staged(tmp_path) as stage:
+        books = Books(stage, MeteringPolicy(enforced=enforced))
+        await books.priced()
+        await books.gives("alice", 1)
+        with caplog.at_level(logging.INFO):
+            await stage.runs("alice")
+            await stage.pass_time(60)
+        [told] = [one for one in caplog.records if "written off" in one.message]
+        # One micro there was, and the least that a start costs is a minute.
+        assert (told.levelname, " 8765 micros are written off" in told.message) == (level, True)
+
+
 async def test_without_any_price_nothing_is_written(tmp_path):
     async with staged(tmp_path) as stage:
         books = Books(stage)

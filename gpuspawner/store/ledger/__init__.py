@@ -29,7 +29,7 @@ from gpuspawner.store.ledger.accounts import (
     get_account,
     student_account,
 )
-from gpuspawner.store.ledger.acts import Act, acts, grant_of, note_of
+from gpuspawner.store.ledger.acts import Act, acts, grant_of, note_of, written_at
 from gpuspawner.store.ledger.checks import differences
 from gpuspawner.store.ledger.credit import expire, fund, grant
 from gpuspawner.store.ledger.holds import place_hold, release_hold, sweep_holds, top_up
@@ -150,4 +150,5 @@ __all__ = [
     "sweep_holds",
     "switch",
     "top_up",
+    "written_at",
 ]

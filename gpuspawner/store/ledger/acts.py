@@ -81,6 +81,15 @@ def acts(
     ]  # fmt: skip
 
 
+def written_at(c: Connection, transaction: int) -> int | None:
+    """When a transaction was written, in UTC seconds; None when there is none of that number."""
+    table = schema.transactions
+    found: int | None = c.execute(
+        select(table.c.at).where(table.c.id == transaction)
+    ).scalar_one_or_none()
+    return found
+
+
 def grant_of(c: Connection, account: int) -> dict[int, int]:
     """The transaction that gave each lot of the account, by the lot's number."""
     txns, postings, lots = schema.transactions, schema.postings, schema.lots

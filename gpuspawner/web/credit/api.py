@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from gpuspawner.web.credit import reads, replies, sessions, writes
+from gpuspawner.web.credit import log, reads, replies, sessions, writes
 from gpuspawner.web.credit.bodies import (
     AuditQuery,
     CreditQuery,
+    CsvPeriodQuery,
+    CsvQuery,
     FundBody,
     GrantBody,
     PeriodQuery,
@@ -36,11 +38,10 @@ class StatementHandler(CreditHandler):
 
     async def get(self) -> None:
         """Every line of a period."""
-        self.answer(await self.statement())
+        self.answer(await self.statement(self.query(PeriodQuery)))
 
-    async def statement(self) -> replies.Statement:
+    async def statement(self, query: PeriodQuery) -> replies.Statement:
         """The statement that is asked for."""
-        query = self.query(PeriodQuery)
         who = await self.seen(query.student)
         return await self.services.database.read(reads.statement, who, query, self.now)
 
@@ -50,9 +51,10 @@ class StatementCsvHandler(StatementHandler):
 
     async def get(self) -> None:
         """The same lines for a spreadsheet."""
-        found = await self.statement()
+        query = self.query(CsvPeriodQuery)
+        found = await self.statement(query)
         zone = (await self.services.database.read(reads.course)).timezone
-        self.send_csv(statement_csv(found, self.language, zone), "statement")
+        self.send_csv(statement_csv(found, self.language, zone), "statement", query.encoding)
 
 
 class GrantsHandler(CreditHandler):
@@ -98,7 +100,8 @@ class StudentsCsvHandler(StudentsHandler):
 
     async def get(self) -> None:
         """The same for a spreadsheet."""
-        self.send_csv(students_csv(await self.students(), self.language), "students")
+        encoding = self.query(CsvQuery).encoding
+        self.send_csv(students_csv(await self.students(), self.language), "students", encoding)
 
 
 class PoolHandler(CreditHandler):
@@ -128,7 +131,7 @@ class AuditHandler(CreditHandler):
         query = self.query(AuditQuery)
         student = (await self.seen(query.student)).person if query.student else None
         sight = await self.sight()
-        self.answer(await self.services.database.read(reads.audit, query, student, sight))
+        self.answer(await self.services.database.read(log.audit, query, student, sight))
 
 
 class ReversalsHandler(CreditHandler):

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from gpuspawner.policy.money import seconds_of
+from gpuspawner.spreadsheets import Encoding
 from gpuspawner.web.schemas import Body
 
 MOST = 2**53 - 1
@@ -87,6 +88,16 @@ class PeriodQuery(StudentQuery):
         ):  # fmt: skip
             raise ValueError("'until' is before 'since', or too long after it")
         return self
+
+
+class CsvQuery(Body):
+    """In which encoding a spreadsheet is wanted."""
+
+    encoding: Encoding = "utf-8"
+
+
+class CsvPeriodQuery(PeriodQuery, CsvQuery):
+    """The days of a statement, and the encoding."""
 
 
 class AuditQuery(StudentQuery):

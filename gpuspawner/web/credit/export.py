@@ -9,10 +9,8 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from gpuspawner.language import Sentence, _, say
+from gpuspawner.spreadsheets import MARK
 from gpuspawner.web.credit import replies, words
-
-MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
-"""At the beginning, so that Excel reads UTF-8, and Korean names stay Korean names."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """A cell that begins so may be run as a formula (OWASP, "CSV Injection")."""

@@ -14,6 +14,7 @@ from gpuspawner.errors import ControllerUnavailable
 from gpuspawner.names import born_of
 from gpuspawner.policy.money import seconds_of
 from gpuspawner.policy.money_errors import PersonUnknown
+from gpuspawner.spreadsheets import Encoding, encoded
 from gpuspawner.store import ledger
 from gpuspawner.store.ledger.records import Person
 from gpuspawner.web import schemas
@@ -185,11 +186,11 @@ class CreditHandler(CreditViewer, PersonApiHandler):
         """
         return schemas.parse_query(kind, self.request.query_arguments)
 
-    def send_csv(self, text: str, name: str) -> None:
+    def send_csv(self, text: str, name: str, encoding: Encoding) -> None:
         """Answer with a file for a spreadsheet."""
-        self.set_header("Content-Type", "text/csv; charset=utf-8")
+        self.set_header("Content-Type", f"text/csv; charset={encoding}")
         self.set_header("Content-Disposition", f'attachment; filename="{name}.csv"')
-        self.finish(text)
+        self.finish(encoded(text, encoding))
 
     def answer(self, model: BaseModel, status: int = 200) -> None:
         """Answer with a reply."""

@@ -12,7 +12,7 @@ from gpuspawner.errors import GpuspawnerError, SpecificationRefused
 from gpuspawner.policy.money import moment_of
 from gpuspawner.store import brake
 from gpuspawner.web import schemas
-from gpuspawner.web.credit import plot, reads, words, writes
+from gpuspawner.web.credit import log, plot, reads, words, writes
 from gpuspawner.web.credit.bodies import (
     AuditQuery,
     FundBody,
@@ -129,7 +129,7 @@ class ClassPage(CreditViewer, PageHandler):
             students=(await database.read(reads.students, sight, self.now)).students,
             pool=await database.read(reads.pool),
             burn=await database.read(reads.burn),
-            audit=await database.read(reads.audit, query, None, sight),
+            audit=await database.read(log.audit, query, None, sight),
             brake=await database.read(brake.brake),
             running=sum(
                 view.desired.value == "running" for view in self.services.board.views.values()

@@ -20,7 +20,7 @@ from gpuspawner.store.ledger.records import AccountKind, Course, Person
 from gpuspawner.store.ledger.standing import Standing
 from gpuspawner.views import ClaimView
 from gpuspawner.web.credit import replies
-from gpuspawner.web.credit.bodies import AuditQuery, PeriodQuery
+from gpuspawner.web.credit.bodies import PeriodQuery
 
 DAYS = 31
 
@@ -248,37 +248,6 @@ def burn(c: Connection) -> replies.Burn:
         cost_unit=of.cost_unit,
         charge_per_hour=found[Book.CHARGE],
         cost_per_hour=found[Book.COST],
-    )
-
-
-def audit(
-    c: Connection, query: AuditQuery, student: str | None, sees: Callable[[Person], bool]
-) -> replies.Audit:
-    """A page of the log, about the person `student` or all; about a student only if `sees` lets it."""
-    of = ledger.course(c)
-    everybody = {person.id: person for person in ledger.people(c)}
-    names = {id_: person.name for id_, person in everybody.items()}
-    found = ledger.acts(c, of.id, student=student, before=query.before, limit=query.limit)
-    return replies.Audit(
-        unit=of.unit,
-        entries=[
-            replies.Entry(
-                transaction=act.transaction,
-                at=iso(act.at),
-                kind=act.kind.value,
-                by=act.actor,
-                by_name=names.get(act.actor.partition(":")[2]),
-                student=act.student,
-                student_name=names.get(act.student or ""),
-                micros=act.micros,
-                note=act.note,
-                reverses=act.reverses,
-                undone=act.undone,
-            )
-            for act in found
-            if act.student is None or sees(everybody[act.student])
-        ],
-        before=found[-1].transaction if len(found) == query.limit else None,
     )
 
 

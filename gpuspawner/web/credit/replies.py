@@ -200,9 +200,13 @@ class PricesAsked(Prices):
 
 
 class Entry(Reply):
-    """An entry of the audit log."""
+    """An entry of the audit log.
 
-    transaction: int
+    `kind` is that of a transaction; or, without one, `stop` of everything or its `lift`, which move
+    no credit.
+    """
+
+    transaction: int | None
     at: str
     kind: str
     by: str

@@ -14,7 +14,17 @@ KINDS: Mapping[str, Sentence] = {
     "correction": say(_("Correction")),
     "transfer": say(_("Taken over by the class")),
     "reversal": say(_("Taken back")),
+    "stop": say(_("Stopped everything")),
+    "lift": say(_("Let machines start again")),
 }
+
+ROLES: Mapping[str, Sentence] = {
+    "admin": say(_("Administrator")),
+    "teacher": say(_("Teacher")),
+    "controller": say(_("By itself")),
+    "console": say(_("Command line")),
+}
+"""As what somebody acted whose name is not known, or who has none."""
 
 COMPONENTS: Mapping[str, Sentence] = {
     "compute": say(_("Computing")),

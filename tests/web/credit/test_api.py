@@ -237,7 +237,66 @@ async def test_the_log_is_read_a_page_at_a_time(there: School):
     assert found == [3, 2, 1, 10 * UNIT, 10 * UNIT, 10 * UNIT, 1000 * UNIT]
 
 
+async def stops(there: School, *, lift: bool = False) -> None:
+    body = {"reason": "it is right again" if lift else "a leak", "lift": lift}
+    assert (await there.house.ask("POST", "stop-everything", body, token="admin"))[0] == 200
+    await there.house.stage.clock.advance(60)
+
+
+async def test_a_stop_of_everything_and_its_lifting_are_in_the_log(there: School):
+    await there.account("admin")  # who is known to the ledger is named
+    await there.house.stage.clock.advance(60)
+    await stops(there)
+    await there.post("grants", "teacher", grant())
+    await there.house.stage.clock.advance(60)
+    await stops(there, lift=True)
+    for who in ("admin", "teacher"):
+        _status, said = await there.get("audit", who)
+        assert [
+            (one["kind"], one["transaction"] is None, one["by_name"], one["note"], one["micros"])
+            for one in said["entries"][:3]
+        ] == [
+            ("lift", True, "admin", "it is right again", 0),
+            ("grant", False, "teacher", "a project", 5 * UNIT),
+            ("stop", True, "admin", "a leak", 0),
+        ]
+    _status, said = await there.get("audit", "admin", student="alice")
+    assert {one["kind"] for one in said["entries"]} == {"grant"}
+
+
+async def test_what_is_between_two_pages_of_the_log_is_on_one_of_them(there: School):
+    for micros in (1, 2, 3):
+        await there.house.stage.clock.advance(60)
+        await there.post("grants", "admin", grant(micros=micros))
+        await stops(there)
+        await stops(there, lift=True)
+    whole, before = (await there.get("audit", "admin"))[1]["entries"], {}
+    found = []
+    for _page in range(10):
+        _status, said = await there.get("audit", "admin", limit=2, **before)
+        found += said["entries"]
+        if said["before"] is None:
+            break
+        before = {"before": said["before"]}
+    assert found == whole
+    assert [one["kind"] for one in whole[:6]] == ["lift", "stop", "grant"] * 2
+
+
 # -- for a spreadsheet
+
+
+async def test_a_csv_can_be_had_as_old_korean_programs_want_it(there: School):
+    grant_ = {"student": "alice", "micros": UNIT, "reason": "기말 프로젝트 😀"}
+    assert (await there.post("grants", "teacher", grant_))[0] == 201
+    headers = {"Authorization": "Bearer alice", "Accept-Language": "ko"}
+    url = f"{there.house.url}api/v1/statement.csv"
+    async with there.house.session.get(f"{url}?encoding=cp949", headers=headers) as answer:
+        assert answer.headers["Content-Type"] == "text/csv; charset=cp949"
+        text = (await answer.read()).decode("cp949")
+    assert text.startswith("기록 시각,")
+    assert "기말 프로젝트 ?" in text
+    async with there.house.session.get(f"{url}?encoding=latin-1", headers=headers) as answer:
+        assert answer.status == 400
 
 
 async def test_a_csv_is_read_by_excel_and_by_anybody(there: School):

@@ -173,7 +173,10 @@ async def test_an_admin_stops_everything_and_lets_it_start_again(there: School):
     assert "the key was stolen" in browser.shown.get_text()
     assert (await browser.sends("lift", reason="it was not"))[0] == 302
     await browser.opens("class")
-    assert "the key was stolen" not in browser.shown.get_text()
+    assert browser.shown.select_one(".alert-danger") is None
+    log = [row.get_text(" ", strip=True) for row in browser.shown.select("#log tbody tr")]
+    assert "Let machines start again it was not" in log[0]
+    assert "Stopped everything the key was stolen" in log[1]
 
 
 @pytest.mark.parametrize("path", ["credit", "class", "", "credit?student=bob"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jupyter_server.extension.application import ExtensionApp
 from prometheus_client import REGISTRY
-from traitlets import Float, Unicode, default
+from traitlets import Float, Int, List, Unicode, default
 
 from labs_extension.benchmark.api import BenchmarkHandler, BenchmarksHandler, ResultsHandler
 from labs_extension.benchmark.results import results_folder
@@ -31,6 +31,10 @@ from labs_extension.session.api import ActHandler, SavedHandler, SessionHandler,
 from labs_extension.session.kernels import Kernels
 from labs_extension.session.relay import ACTS, Controller
 from labs_extension.session.sensors import Sensors
+from labs_extension.storage.api import Storage, StorageHandler
+
+TEMPORARY = ("/tmp", "/var/tmp", "/mnt", "/opt/dlami/nvme")  # noqa: S108 - what is looked at
+"""The last two are the temporary disks of Azure's machines and of AWS's Deep Learning images."""
 
 
 class LabsExtension(ExtensionApp):
@@ -117,6 +121,25 @@ class LabsExtension(ExtensionApp):
         time may leave files for the next start.""",
     )
 
+    temporary_folders = List(
+        Unicode(),
+        config=True,
+        help="""Folders that a machine forgets when it stops. A student who has large files there is
+        warned. Default: /tmp, /var/tmp, /mnt and /opt/dlami/nvme on a machine of a class, and none
+        anywhere else. Their files are counted every 20 seconds while somebody looks.""",
+    )
+    temporary_mib = Int(
+        10,
+        min=1,
+        config=True,
+        help="""Mebibytes from which on a file or folder in `temporary_folders` is worth a warning;
+        default 10. Fewer warn of what programs leave behind.""",
+    )
+
+    @default("temporary_folders")
+    def _default_temporary_folders(self) -> list[str]:
+        return list(TEMPORARY) if _is_managed() else []
+
     @default("course_folder")
     def _default_course_folder(self) -> str:
         return "course" if _is_managed() else ""
@@ -171,6 +194,9 @@ class LabsExtension(ExtensionApp):
         """The addresses below the server's base URL."""
         parts = {"sampler": self.sampler, "frameworks": self.frameworks, "clock": self._clock}
         runs = {"runs": self.runs}
+        storage = Storage(
+            Path.home(), self.temporary_folders, self.temporary_mib << 20, self._clock
+        )
         course = {
             "report": self.course,
             "home": Path.home(),
@@ -179,6 +205,7 @@ class LabsExtension(ExtensionApp):
         self.handlers += [
             ("gpuspawner/api/gpu", GpuHandler, parts),
             ("gpuspawner/api/course", CourseHandler, course),
+            ("gpuspawner/api/storage", StorageHandler, {"storage": storage}),
             ("gpuspawner/api/benchmarks", BenchmarksHandler, {**runs, "clock": self._clock}),
             (r"gpuspawner/api/benchmarks/([0-9a-z-]{1,60})", BenchmarkHandler, runs),
             ("gpuspawner/api/results", ResultsHandler, runs),

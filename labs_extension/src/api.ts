@@ -12,7 +12,8 @@ import type {
   Results,
   Run,
   Said,
-  SessionReport
+  SessionReport,
+  StorageReport
 } from './reports.ts';
 
 /** An answer that is not what was asked for. `sentence` is the server's, for people. */
@@ -62,6 +63,10 @@ export class Api {
 
   course(): Promise<CourseReport> {
     return this._ask<CourseReport>('course');
+  }
+
+  storage(): Promise<StorageReport> {
+    return this._ask<StorageReport>('storage');
   }
 
   gpu(): Promise<GpuReport> {

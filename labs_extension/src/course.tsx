@@ -14,6 +14,9 @@ interface Properties {
   language: Language;
 }
 
+/** What is longer is folded. */
+const LONGEST_LIST = 8;
+
 /** What people look for comes first; what is as it was is only counted. */
 const ORDER: FileState[] = ['failed', 'new', 'updated', 'kept', 'deleted'];
 
@@ -58,7 +61,7 @@ function Group(properties: Properties & { state: FileState }): React.ReactElemen
     current: ''
   }[state];
   return (
-    <details open={state !== 'deleted'}>
+    <details open={state !== 'deleted' && files.length <= LONGEST_LIST}>
       <summary>
         {title}: {files.length}
       </summary>

@@ -19,6 +19,7 @@ import { LabModel } from './model.ts';
 import { Notifier } from './notifier.ts';
 import { Panel, StatusItem } from './panel.tsx';
 import { Tab } from './tab.ts';
+import { TemporaryFiles } from './temporary.ts';
 import { languageOf } from './words.ts';
 
 const ID = 'gpuspawner-labs';
@@ -46,6 +47,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const tab = new Tab(api, model, () => openDocuments(app.shell, manager));
     const actions = new Actions(api, model, tab, trans, language);
     new Notifier(model, actions, trans, language);
+    new TemporaryFiles(model, language);
 
     const openFile = (path: string) => void manager.openOrReveal(path);
     const panel = new Panel(model, actions, openFile, trans, language);

@@ -11,13 +11,15 @@ import type {
   Results,
   Run,
   Said,
-  SessionReport
+  SessionReport,
+  StorageReport
 } from './reports.ts';
 import { Ticker } from './ticker.ts';
 
 const VISIBLE_SECONDS = 5;
 const HIDDEN_SECONDS = 15;
 const LONGEST_SECONDS = 60;
+const STORAGE_SECONDS = 30;
 
 export class LabModel {
   session: SessionReport | null = null;
@@ -28,6 +30,7 @@ export class LabModel {
   results: Results | null = null;
   /** Whether the server answered when it was asked last. */
   reachable = true;
+  storage: StorageReport | null = null;
   /** What the last press of a button of the benchmark's was refused with. */
   refusal: Said | null = null;
 
@@ -38,6 +41,7 @@ export class LabModel {
   private readonly _ticker: Ticker;
   private _panel = false;
   private _asked = 0;
+  private _storedAt = 0;
 
   constructor(api: Api) {
     this._api = api;
@@ -142,6 +146,10 @@ export class LabModel {
       if (!document.hidden) {
         this.course ??= await this._api.course();
         this.gpu = await this._api.gpu();
+        if (this._asked - this._storedAt > STORAGE_SECONDS * 1000) {
+          this.storage = await this._api.storage();
+          this._storedAt = this._asked;
+        }
         if (this.running && this._panel) {
           await this._benchmarks();
         }

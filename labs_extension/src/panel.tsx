@@ -11,6 +11,7 @@ import { GpuPart } from './gpu.tsx';
 import { chipIcon } from './icon.ts';
 import type { LabModel } from './model.ts';
 import { CreditPart, SessionPart } from './session.tsx';
+import { StoragePart } from './storage.tsx';
 import { dueOf } from './warning.ts';
 import { type Language, said, statusLine } from './words.ts';
 
@@ -55,7 +56,7 @@ export class Panel extends ReactWidget {
   }
 
   private _parts(): React.ReactElement {
-    const { session, gpu, course, managed } = this._model;
+    const { session, gpu, course, storage, managed } = this._model;
     const common = { trans: this._trans, language: this._language };
     const parts = { ...common, actions: this._actions };
     return (
@@ -68,6 +69,7 @@ export class Panel extends ReactWidget {
         {managed && session && <SessionPart report={session} {...parts} />}
         {managed && session && <CreditPart report={session} {...parts} />}
         {course?.folder && <CoursePart course={course} open={this._openFile} {...common} />}
+        {managed && storage && <StoragePart storage={storage} {...common} />}
         {gpu && <GpuPart gpu={gpu} {...common} />}
         <BenchmarkPart model={this._model} {...common} />
       </>

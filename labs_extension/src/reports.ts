@@ -75,6 +75,14 @@ export interface CourseReport {
   files: CourseFile[];
 }
 
+export interface StorageReport {
+  home: { total_bytes: number; free_bytes: number } | null;
+  /** What is gone when the machine stops. */
+  temporary: { path: string; bytes: number }[];
+  temporary_sentence: Said | null;
+  notes: Said[];
+}
+
 export interface GpuProcess {
   pid: number;
   name: string | null;

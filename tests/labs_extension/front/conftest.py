@@ -35,6 +35,7 @@ class Stage:
     driver: Library
     file: Path
     session: dict[str, Any]
+    disk: Path
     asked: list[tuple[str, Any]] = field(default_factory=list)
     refusal: dict[str, Any] | None = None
 
@@ -127,7 +128,11 @@ async def stage(make_server, library, tmp_path, monkeypatch) -> Stage:
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    server = make_server("jupyterlab", sample_seconds=1.0)
+    disk = tmp_path / "mnt"
+    disk.mkdir()
+    server = make_server(
+        "jupyterlab", sample_seconds=1.0, temporary_folders=[str(disk)], temporary_mib=1
+    )
     server.lab.frameworks._known = {"torch": SEES, "jax": SEES}
     because = {
         "en": "It was used within the last 30 minutes.",
@@ -146,7 +151,7 @@ async def stage(make_server, library, tmp_path, monkeypatch) -> Stage:
             "save": None,
         },
     }
-    made = Stage(server, library, file, session)
+    made = Stage(server, library, file, session, disk)
     places.append(made)
     made.says(95)
     await made.speaks("en")

@@ -99,6 +99,22 @@ async def test_a_warning_is_shown_once_stays_dismissed_and_is_taken_back(stage, 
     await expect(toast).to_have_count(0, timeout=PATIENCE)
 
 
+async def test_files_on_the_temporary_disk_are_warned_of_once_and_named_in_the_panel(
+    stage, page, shots
+):
+    (stage.disk / "model.h5").write_bytes(b"x" * (3 << 20))
+    await stage.speaks("ko_KR")
+    panel = await opened(page)
+    toast = page.locator(TOAST)
+    await expect(toast).to_have_count(1, timeout=PATIENCE)
+    await expect(toast).to_contain_text("머신이 멈추면 사라집니다")
+    await expect(panel).to_contain_text(f"{stage.disk}/model.h5 (3 MiB)")
+    await page.screenshot(path=shots / "lab-storage-ko.png")
+    async with page.expect_response("**/gpuspawner/api/session?*"):
+        pass
+    await expect(toast).to_have_count(1)
+
+
 async def test_a_request_to_save_saves_what_is_open_and_says_so(stage, page):
     (stage.root / "notes.txt").write_text("old\n")
     await opened(page, panel=False, document="notes.txt")

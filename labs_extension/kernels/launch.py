@@ -11,6 +11,7 @@ Standard library only, and one file: it is run by environments that do not have 
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import site
 import sys
@@ -33,7 +34,8 @@ def main(argv: Sequence[str]) -> None:
     else:
         if own is not None:
             python, variables = str(own / "bin/python"), with_path(os.environ, own)
-    os.execve(python, [python, "-m", *argv], variables)  # noqa: S606 - that is what it is for
+    options = itertools.takewhile(lambda one: one.startswith("-X"), sys.orig_argv[1:])
+    os.execve(python, [python, *options, "-m", *argv], variables)  # noqa: S606 - that is what it is for
 
 
 def environment(variables: Mapping[str, str], home: Path) -> Path | None:

@@ -1,22 +1,43 @@
-"""Has a server offer the kernel whose packages survive a stop, and terminals find the same ones."""
+"""Has every Python kernel of a server run by `launch`, and terminals find the same packages."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from logging import Logger
 from pathlib import Path
+from typing import Any
 
-from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 
 from labs_extension.kernels import launch
-from labs_extension.kernels.register import SPECS
+
+_MODULE = ["-m", "ipykernel_launcher"]
+
+
+class LaunchedKernelSpec(KernelSpec):
+    """A kernel's specification; one of IPython's is run by `launch`, in its own Python as before.
+
+    So any environment of the image serves that is registered as people know it, with
+    `ipykernel install`; `launch` itself finds out whether it has to do anything.
+    """
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
+        self.argv = launched(self.argv)
+
+
+def launched(argv: Sequence[str]) -> list[str]:
+    """The command with which `launch` runs the kernel; any other kernel's stays as it is."""
+    at = next((n for n, _ in enumerate(argv) if [*argv[n : n + 2]] == _MODULE), None)
+    if at is None:
+        return [*argv]
+    return [*argv[:at], str(Path(launch.__file__).absolute()), *argv[at + 1 :]]
 
 
 def offer_kernels(
     specs: KernelSpecManager, variables: MutableMapping[str, str], home: Path, log: Logger
 ) -> None:
-    """Put our kernel just before the image's own of the same name: one of the student's goes first.
+    """Begin to launch the kernels.
 
     Args:
         specs: of the server.
@@ -24,10 +45,7 @@ def offer_kernels(
         home: the student's.
         log: for what keeps the packages from the home; kernels start all the same.
     """
-    folders = list(specs.kernel_dirs)
-    images = str(Path(sys.prefix) / "share/jupyter/kernels")
-    at = folders.index(images) if images in folders else 0
-    specs.kernel_dirs = [*folders[:at], str(SPECS), *folders[at:]]
+    specs.kernel_spec_class = LaunchedKernelSpec
     try:
         own = launch.environment(variables, home)
     except (OSError, ValueError) as error:

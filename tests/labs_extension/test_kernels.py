@@ -14,8 +14,8 @@ import pytest
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
-from labs_extension.kernels import launch, register
-from labs_extension.kernels.offer import offer_kernels
+from labs_extension.kernels import launch
+from labs_extension.kernels.offer import launched, offer_kernels
 
 TINY = "tiny_for_tests"
 
@@ -127,10 +127,8 @@ def test_a_module_runs_also_when_the_home_is_broken(home, broken, monkeypatch, c
     monkeypatch.setattr(os, "execve", lambda *arguments: became.append(arguments))
     launch.main(["ipykernel_launcher", "-f", "x.json"])
     [(python, argv, _)] = became
-    assert (python, argv) == (
-        sys.executable,
-        [sys.executable, "-m", "ipykernel_launcher", "-f", "x.json"],
-    )
+    assert python == sys.executable
+    assert argv[-4:] == ["-m", "ipykernel_launcher", "-f", "x.json"]
     assert "Packages cannot be installed into your home" in capsys.readouterr().err
 
 
@@ -145,21 +143,27 @@ class TestTheServersKernel:
         offer_kernels(manager, self.variables, home, logging.getLogger())
         return manager
 
-    def test_is_offered_as_python_and_terminals_find_its_pip(self, specs, home):
-        assert specs.get_kernel_spec("python3").argv[1:3] == [
-            "{resource_dir}/../../launch.py",
-            "ipykernel_launcher",
-        ]
+    def test_is_launched_and_keeps_its_logo_and_terminals_find_its_pip(self, specs, home):
+        spec = specs.get_kernel_spec("python3")
+        at = spec.argv.index(launch.__file__)
+        assert spec.argv[at + 1 :] == ["ipykernel_launcher", "-f", "{connection_file}"]
+        assert (Path(spec.resource_dir) / "logo-svg.svg").is_file()
         own = launch.environment({}, home)
         assert self.variables["PATH"].split(":")[0] == f"{own}/bin"
 
-    def test_gives_way_to_one_that_the_student_has_registered(self, specs, tmp_path):
-        mine = tmp_path / "data/kernels/python3"
-        mine.mkdir(parents=True)
-        (mine / "kernel.json").write_text(
-            json.dumps({"argv": ["mine"], "display_name": "Mine", "language": "python"})
-        )
-        assert specs.get_kernel_spec("python3").argv == ["mine"]
+    @pytest.mark.parametrize(
+        ("before", "after"),
+        [
+            (
+                ["/opt/torch/bin/python", "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "x"],
+                ["/opt/torch/bin/python", "-Xfrozen_modules=off", launch.__file__, "ipykernel_launcher", "-f", "x"],
+            ),
+            (["julia", "-i", "{connection_file}"], ["julia", "-i", "{connection_file}"]),
+            (["python", "-m", "bash_kernel", "-f", "x"], ["python", "-m", "bash_kernel", "-f", "x"]),
+        ],
+    )  # fmt: skip
+    def test_of_python_is_launched_in_any_environment_and_no_other(self, before, after):
+        assert launched(before) == after
 
     async def test_starts_and_computes(self, specs, home, monkeypatch):
         monkeypatch.setenv("HOME", str(home))
@@ -174,44 +178,3 @@ class TestTheServersKernel:
         finally:
             client.stop_channels()
             await manager.shutdown_kernel(now=True)
-
-
-class TestAnotherEnvironmentOfTheImage:
-    def test_is_registered_with_its_own_python(self, tmp_path):
-        words = ["--python", sys.executable, "--name", "torch", "--title", "파이토치"]
-        assert register.main([*words, "--prefix", str(tmp_path)]) == 0
-        written = (tmp_path / "share/jupyter/kernels/torch/kernel.json").read_text()
-        assert json.loads(written) == {
-            "argv": [
-                sys.executable,
-                launch.__file__,
-                "ipykernel_launcher",
-                "-f",
-                "{connection_file}",
-            ],
-            "display_name": "파이토치",
-            "language": "python",
-            "metadata": {"debugger": True},
-        }
-
-    @pytest.mark.parametrize("name", ["python3", "../up", "Torch"])
-    def test_is_refused_under_a_name_that_is_none(self, name, tmp_path):
-        with pytest.raises(SystemExit):
-            register.main(
-                [
-                    "--python",
-                    sys.executable,
-                    "--name",
-                    name,
-                    "--title",
-                    "x",
-                    "--prefix",
-                    str(tmp_path),
-                ]
-            )
-
-    def test_is_refused_when_it_does_not_run(self, tmp_path):
-        with pytest.raises(SystemExit):
-            register.main(
-                ["--python", "/bin/false", "--name", "x", "--title", "x", "--prefix", str(tmp_path)]
-            )

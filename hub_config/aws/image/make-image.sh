@@ -80,8 +80,8 @@ make_kernels() {
     python3 -m venv "/opt/$name"
     "/opt/$name/bin/python" -m pip install --quiet --upgrade pip ipykernel
     "/opt/$name/bin/python" -m pip install --quiet --requirement "$file"
-    "$venv/bin/python" -m labs_extension.kernels.register \
-      --python "/opt/$name/bin/python" --name "$name" --title "Python ($name)"
+    "/opt/$name/bin/python" -m ipykernel install --prefix "$venv" --name "$name" \
+      --display-name "Python ($name)"
   done
 }
 

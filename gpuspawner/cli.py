@@ -50,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     cli_credit.add(commands, _config)
     cli_prices.add(commands, _config)
     _stop_everything(commands)
+    _bootstrap(commands)
     _demo(commands)
     _proxy(commands)
     commands.add_parser("emulator", help="run an emulated cloud on this computer", add_help=False)
@@ -201,6 +202,31 @@ def _run_stop_everything(parsed: argparse.Namespace) -> int:
     from gpuspawner import console_brake  # noqa: PLC0415
 
     return console_brake.run(parsed.config, parsed.reason, lift=parsed.lift, yes=parsed.yes)
+
+
+def _bootstrap(commands: Commands[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "bootstrap",
+        help="write what has to be made once in the cloud account, and print how",
+        description=_run_bootstrap.__doc__,
+    )
+    command.add_argument("cloud", choices=["azure"], help="which cloud")
+    _config(command)
+    command.add_argument(
+        "--output", type=Path, default=Path("bootstrap"), metavar="FOLDER",
+        help="where the files go (default: %(default)s)",
+    )  # fmt: skip
+    command.set_defaults(run=_run_bootstrap)
+
+
+def _run_bootstrap(parsed: argparse.Namespace) -> int:
+    """Write the roles and the second switch, filled in, and print the commands that make them.
+
+    Nothing is made in the cloud by this command itself: that takes an administrator's rights.
+    """
+    from gpuspawner import bootstrap  # noqa: PLC0415
+
+    return bootstrap.azure(parsed.config, parsed.output)
 
 
 def _demo(commands: Commands[argparse.ArgumentParser]) -> None:

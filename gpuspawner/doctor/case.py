@@ -61,7 +61,7 @@ class Case:
     @property
     def cloud(self) -> settings.AWS | settings.Azure:
         """The settings of the cloud that the configuration names."""
-        return self.azure if self.controller.provider == "azure" else self.aws
+        return self.azure if self.on_azure else self.aws
 
     @cached_property
     def agent(self) -> settings.Agent:
@@ -104,6 +104,29 @@ class Case:
             return self.aws.record()
         except ConfigurationError:
             return None
+
+    @cached_property
+    def azure_record(self) -> settings.AzureRecord | None:
+        """`c.Azure` as the controller uses it; None when it would refuse it."""
+        try:
+            return self.azure.record()
+        except ConfigurationError:
+            return None
+
+    @property
+    def cloud_record(self) -> settings.AWSRecord | settings.AzureRecord | None:
+        """The settings of the cloud as the controller uses them; None when it would refuse them."""
+        return self.azure_record if self.on_azure else self.aws_record
+
+    @property
+    def on_azure(self) -> bool:
+        """Whether the configuration is for Azure."""
+        return self.controller.provider == "azure"
+
+    @property
+    def region(self) -> str:
+        """Where the machines are, the best region first."""
+        return next(iter(self.azure.subnets), "") if self.on_azure else self.aws.region
 
     @property
     def secret_file(self) -> Path:

@@ -10,10 +10,11 @@ from gpuspawner.language import Sentence, _, say
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`looks_at` is what it looks at, in words for people."""
+    """`looks_at` is what it looks at, in words for people; `clouds` are those that have it."""
 
     group: str
     looks_at: Sentence
+    clouds: tuple[str, ...] = ("aws", "azure")
 
 
 GROUPS: Mapping[str, Sentence] = {
@@ -68,10 +69,17 @@ CHECKS: Mapping[str, Check] = {
     "image": Check("cloud", say(_("The images of the configuration and of the profiles."))),
     "subnets": Check("cloud", say(_("The subnets and their free addresses."))),
     "security-groups": Check(
-        "cloud", say(_("The security groups: who is let in, and whether the hub can be reached."))
+        "cloud",
+        say(_("The security groups: who is let in, and whether the hub can be reached.")),
+        ("aws",),
     ),
     "sizes": Check("cloud", say(_("Which zones have each size."))),
     "quota": Check("cloud", say(_("Whether the quota is enough for all students at once."))),
-    "permissions": Check("cloud", say(_("Each permission, tried with DryRun."))),
+    "permissions": Check("cloud", say(_("Each permission, tried with DryRun.")), ("aws",)),
+    "switch": Check(
+        "cloud",
+        say(_("The second switch, which deallocates all machines when the controller is dead.")),
+        ("azure",),
+    ),
     "beyond": Check("beyond", say(_("What only a start of a machine can show."))),
 }

@@ -52,7 +52,7 @@ def profiles(case: Case) -> Iterator[Line]:
 
 
 def _asks(case: Case, one: Specification) -> Iterator[Line]:
-    sizes = case.aws.sizes
+    sizes = case.cloud.sizes
     strange = [size for size in one.sizes if size not in sizes]
     subject = f"profile {one.profile}"
     if strange:
@@ -62,7 +62,10 @@ def _asks(case: Case, one: Specification) -> Iterator[Line]:
             if none
             else _("Some of its sizes may not be used: {sizes}.")
         )
-        remedy = say(_("Add them to c.AWS.sizes, or take them out of the profile."))
+        remedy = say(
+            _("Add them to {setting}, or take them out of the profile."),
+            setting="c.Azure.sizes" if case.on_azure else "c.AWS.sizes",
+        )
         mark = Mark.FAILURE if none else Mark.WARNING
         yield Line("profiles", mark, subject, say(message, sizes=", ".join(strange)), remedy)
     for asked, most, setting in (
@@ -143,14 +146,14 @@ def prices(case: Case, seen: Seen | None = None) -> Iterator[Line]:
 
     What `seen` says is in the books counts as long as the price list is read now and then.
     """
-    own, region = case.prices.cost, case.aws.region
+    own, region = case.prices.cost, case.region
     if seen is not None and seen.prices_read is not None:
-        booked = [size for size in case.aws.sizes if (region, size) in seen.priced]
-        if booked and {*booked, *own} >= {*case.aws.sizes}:
+        booked = [size for size in case.cloud.sizes if (region, size) in seen.priced]
+        if booked and {*booked, *own} >= {*case.cloud.sizes}:
             yield _read(seen.prices_read, case.now, booked)
             return
-    listed = catalog.machines("aws", region)
-    shipped: Sequence[str] = [size for size in case.aws.sizes if size not in own]
+    listed = catalog.machines(case.controller.provider, region)
+    shipped: Sequence[str] = [size for size in case.cloud.sizes if size not in own]
     unknown = [size for size in shipped if size not in listed]
     for size in unknown:
         finding = say(_("Its price in {region} is not known, so it is not offered."), region=region)

@@ -26,7 +26,14 @@ _MARKS = {
     Severity.ERROR: Mark.FAILURE,
     Severity.SKIPPED: Mark.NOT_CHECKED,
 }
-_CLOUD = tuple(name for name, check in CHECKS.items() if check.group == "cloud")
+
+
+def checks(case: Case) -> tuple[str, ...]:
+    """What is looked at in the account of this configuration's cloud."""
+    name = "azure" if case.on_azure else "aws"
+    return tuple(
+        check for check, one in CHECKS.items() if one.group == "cloud" and name in one.clouds
+    )
 
 
 def expected(case: Case, addresses: Sequence[tuple[str, int]]) -> Expected:
@@ -40,13 +47,16 @@ def expected(case: Case, addresses: Sequence[tuple[str, int]]) -> Expected:
         images=tuple(images),
         port=case.spawner.port,
         hub=tuple(addresses),
+        public_url=case.controller.public_url,
+        unreachable_seconds=case.agent.unreachable_timeout,
     )
 
 
 async def cloud(case: Case, addresses: Sequence[tuple[str, int]]) -> list[Line]:
     """Every line of the account; what was not come to says so."""
-    if case.aws_record is None or case.record is None:
-        return _unchecked(say(_("It was not looked at: correct the configuration first.")), _CLOUD)
+    looked = checks(case)
+    if case.cloud_record is None or case.record is None:
+        return _unchecked(say(_("It was not looked at: correct the configuration first.")), looked)
     try:
         findings = await asyncio.wait_for(_findings(case, addresses), SECONDS)
     except ConfigurationError as error:
@@ -54,16 +64,16 @@ async def cloud(case: Case, addresses: Sequence[tuple[str, int]]) -> list[Line]:
         remedy = say(_("Install what is missing, or correct the configuration file."))
         rest = say(_("It was not looked at: the cloud has to answer first."))
         failed = Line("account", Mark.FAILURE, "account", finding, remedy)
-        return [failed, *_unchecked(rest, _CLOUD[1:])]
+        return [failed, *_unchecked(rest, looked[1:])]
     except asyncio.TimeoutError:
         finding = say(_("It did not answer within {seconds} s."), seconds=int(SECONDS))
-        remedy = say(_("Check this computer's connection to AWS, and c.AWS.region."))
+        remedy = say(_("Check this computer's connection to the cloud, and the region."))
         rest = say(_("It was not looked at: the cloud has to answer first."))
         failed = Line("account", Mark.FAILURE, "account", finding, remedy)
-        return [failed, *_unchecked(rest, _CLOUD[1:])]
+        return [failed, *_unchecked(rest, looked[1:])]
     lines = [_line(one) for one in findings if one.check != "prices"]  # those were looked at here
     seen = {line.check for line in lines}
-    missing = [check for check in _CLOUD if check not in seen]
+    missing = [check for check in looked if check not in seen]
     rest = say(_("It was not looked at: mend what is named above, then check again."))
     return [*lines, *_unchecked(rest, missing)]
 
@@ -74,8 +84,8 @@ async def _findings(case: Case, addresses: Sequence[tuple[str, int]]) -> list[Fi
     assert case.record
     # Without a secret there is no hub id yet, and nothing in the cloud that carries it.
     who = case.identity or Identity(bytes(32))
-    assert case.aws_record
-    provider = app.make_provider(case.aws_record, who.hub_id, SystemClock())
+    assert case.cloud_record
+    provider = app.make_provider(case.cloud_record, who.hub_id, SystemClock())
     try:
         return await provider.check(expected(case, addresses))
     finally:

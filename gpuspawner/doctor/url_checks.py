@@ -77,7 +77,7 @@ def _where(case: Case, parts: SplitResult, addresses: list[str]) -> Iterator[Lin
     url, name = case.controller.public_url, parts.hostname or ""
     shown = ", ".join(addresses)
     if any(ipaddress.ip_address(one).is_loopback for one in addresses):
-        if _is_here(urlsplit(case.aws.endpoint_url or "").hostname):
+        if _is_here(urlsplit(case.cloud.endpoint_url or "").hostname):
             finding = say(_("Only this computer reaches it, and so does the cloud that is here."))
             yield Line("hub-url", Mark.WARNING, url, finding)
         elif _is_here(name):

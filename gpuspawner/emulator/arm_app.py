@@ -16,6 +16,7 @@ from gpuspawner.emulator.arm_machines import Machines
 from gpuspawner.emulator.arm_network import Network
 from gpuspawner.emulator.arm_resources import Resources
 from gpuspawner.emulator.arm_wire import Answer, Call, Dropped, Refusal, answer, parse, refusal
+from gpuspawner.emulator.arm_workflows import Workflows
 from gpuspawner.emulator.arm_world import World
 from gpuspawner.emulator.faults import Rule
 
@@ -48,6 +49,7 @@ class Application:
         self._handlers = {
             **Resources(world, lifecycle, url).handlers,
             **Network(world, url).handlers,
+            **Workflows(world).handlers,
             **machines.handlers,
         }
         self._api = Api(world, Front(world, lifecycle))

@@ -26,6 +26,7 @@ _NETWORK = "/providers/microsoft.network"
 _VM = _GROUP + _COMPUTE + r"/virtualmachines/(?P<name>[^/]+)"
 _DISK = _GROUP + _COMPUTE + r"/disks/(?P<name>[^/]+)"
 _NIC = _GROUP + _NETWORK + r"/networkinterfaces/(?P<name>[^/]+)"
+_WORKFLOW = _GROUP + r"/providers/microsoft.logic/workflows/(?P<name>[^/]+)"
 _LOCATION = _SUBSCRIPTION + _COMPUTE + r"/locations/(?P<location>[^/]+)"
 _IMAGES = (
     _LOCATION + r"/publishers/(?P<publisher>[^/]+)/artifacttypes/vmimage/offers/(?P<offer>[^/]+)"
@@ -80,6 +81,11 @@ _ROUTES = [
             _GROUP + _NETWORK + r"/virtualnetworks/(?P<network>[^/]+)/subnets/(?P<name>[^/]+)",
             {"GET": "Subnets_Get"},
         ),
+        (
+            _WORKFLOW,
+            {"GET": "Workflows_Get", "PUT": "Workflows_CreateOrUpdate"},
+        ),
+        (_WORKFLOW + "/runs", {"GET": "WorkflowRuns_List"}),
         (
             _GROUP + _COMPUTE + r"/galleries/(?P<gallery>[^/]+)/images/(?P<image>[^/]+)"
             r"/versions/(?P<version>[^/]+)",

@@ -115,6 +115,7 @@ class World:
         self.deleted: list[Vm] = []
         self.disks: dict[str, Disk] = {}
         self.nics: dict[str, Nic] = {}
+        self.workflows: dict[str, tuple[float, dict[str, Any]]] = {}
         self.operations: dict[str, Operation] = {}
         self.folder = folder
         self._addresses = (

@@ -48,8 +48,7 @@ class AzureProvider:
     """Implements `gpuspawner.providers.base.Provider` for one resource group."""
 
     name = "azure"
-    minimum_seconds = 300
-    """Unverified, as the catalog says of it."""
+    minimum_seconds = 300  # unverified, as the catalog says of it
 
     def __init__(self, record: AzureRecord, hub_id: str, clock: Clock) -> None:
         self._record = record
@@ -72,7 +71,8 @@ class AzureProvider:
 
     async def check(self, expected: Expected | None = None) -> list[Finding]:
         """Look at everything a start would need, changing nothing."""
-        return await azure_check.findings(self._account, expected or Expected())
+        told = self._account, self._hub_id, expected or Expected()
+        return await azure_check.findings(*told, self._clock)
 
     async def resolve_image(self, reference: str) -> str:
         """The image by its version; empty is the default image."""

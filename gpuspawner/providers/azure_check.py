@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gpuspawner.clock import Clock
 from gpuspawner.errors import ProviderUnavailable
 from gpuspawner.language import _, say
 from gpuspawner.model import Finding, Offering, Severity
 from gpuspawner.providers import azure_offers
 from gpuspawner.providers.azure_account import Account
+from gpuspawner.providers.azure_check_switch import switch
 from gpuspawner.providers.base import Expected
 from gpuspawner.providers.check_parts import answered, refused
 
 ROLE = say(_("Assign the role in the documentation to the controller's identity."))
 
 
-async def findings(account: Account, expected: Expected) -> list[Finding]:
+async def findings(
+    account: Account, hub_id: str, expected: Expected, clock: Clock
+) -> list[Finding]:
     """Everything, in the order in which an admin would mend it. Never raises for a finding.
 
     What cannot be looked at because of something that is named before is left out.
@@ -28,6 +32,7 @@ async def findings(account: Account, expected: Expected) -> list[Finding]:
         await _image(account, reference) for reference in dict.fromkeys(("", *expected.images))
     ]
     found += [await _subnet(account, region) for region in account.record.regions]
+    found.append(await switch(account, hub_id, expected, clock))
     offered = await answered(azure_offers.find(account))
     if isinstance(offered, Exception):
         found.append(refused("sizes", "sizes", offered, ROLE))

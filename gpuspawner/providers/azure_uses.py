@@ -162,6 +162,16 @@ USED_CALLS: Mapping[str, Use] = {
         _COMPUTE + "locations/publishers/artifacttypes/offers/skus/versions/read",
         "the newest version of a marketplace image",
     ),
+    "GetSwitch": Use(
+        "Microsoft.Logic/workflows/{}?api-version=2019-05-01",
+        "Microsoft.Logic/workflows/read",
+        "whether the second switch is there and on",
+    ),
+    "ListSwitchRuns": Use(
+        "Microsoft.Logic/workflows/{}/runs?api-version=2019-05-01&$top=1",
+        "Microsoft.Logic/workflows/runs/read",
+        "when the second switch last ran",
+    ),
     "GetGalleryImage": Use(
         "{}?api-version=2024-03-03",
         _COMPUTE + "galleries/images/versions/read",

@@ -69,7 +69,8 @@ class Expected:
 
     `students` is how many start at once, `machines` how many of a size at most; 0 and a size that is
     missing mean that nobody knows. `images` are those that profiles name. `port` is where the
-    servers listen. `hub` are the addresses of the hub's URL, with its port.
+    servers listen. `hub` are the addresses of the hub's URL `public_url`, with its port.
+    `unreachable_seconds` is how long machines wait for a controller that is away.
     """
 
     students: int = 0
@@ -77,6 +78,8 @@ class Expected:
     images: tuple[str, ...] = ()
     port: int = 0
     hub: tuple[tuple[str, int], ...] = ()
+    public_url: str = ""
+    unreachable_seconds: float = 1800.0
 
 
 class Provider(Protocol):

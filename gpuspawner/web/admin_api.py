@@ -21,11 +21,15 @@ class HealthHandler(ApiHandler):
     """`health`: for load balancers and for whoever waits for the controller. Needs no token."""
 
     def get(self) -> None:
-        """`ok`, or `degraded` when the cloud cannot be listed; `starting` before the first listing."""
+        """`ok`, or `degraded` when the cloud cannot be listed; `starting` before the first listing.
+
+        With `?acts`, whatever is not `ok` is an error: for a switch outside.
+        """
         board = self.services.board
         status = "starting" if board.world is None else "degraded" if board.trouble else "ok"
         listed = board.world.listed_at.isoformat() if board.world else None
-        self.reply({"status": status, "listed_at": listed})
+        refused = status != "ok" and self.get_query_argument("acts", None) is not None
+        self.reply({"status": status, "listed_at": listed}, 503 if refused else 200)
 
 
 class StatusHandler(HubHandler):

@@ -127,7 +127,7 @@ def hub(body: str = '{"status": "ok"}', status: int = 200) -> Iterator[str]:
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            there = self.path == "/services/gpuspawner/health"
+            there = self.path.partition("?")[0] == "/services/gpuspawner/health"
             self.send_response(status if there else 404)
             self.end_headers()
             self.wfile.write(body.encode() if there else b"<html>")

@@ -42,7 +42,8 @@ class TestASoundConfiguration:
     def test_has_a_line_for_every_check_in_their_order(self, clinic: Clinic):
         report = clinic.examine()
         seen = list(dict.fromkeys(line.check for line in report.lines))
-        assert seen == list(CHECKS), dump(report)
+        here = [check for check, one in CHECKS.items() if "aws" in one.clouds]
+        assert seen == here, dump(report)
 
     def test_is_warned_of_what_is_only_for_a_cloud_on_this_computer(self, clinic: Clinic):
         report = clinic.examine()

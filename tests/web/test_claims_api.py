@@ -132,14 +132,19 @@ async def test_a_claim_is_billed_from_the_intent_until_its_machine_is_off(there:
 async def test_health_needs_no_token_and_tells_of_trouble(there: House):
     async def health():
         async with there.session.get(f"{there.url}health") as answer:
+            assert answer.status == 200
             return (await answer.json())["status"]
 
-    assert await health() == "starting"
+    async def acts():
+        async with there.session.get(f"{there.url}health?acts") as answer:
+            return answer.status
+
+    assert (await health(), await acts()) == ("starting", 503)
     await there.controller.tick()
-    assert await health() == "ok"
+    assert (await health(), await acts()) == ("ok", 200)
     there.stage.provider.fail_next("list", ProviderUnavailable("an outage"))
     await there.controller.tick()
-    assert await health() == "degraded"
+    assert (await health(), await acts()) == ("degraded", 503)
 
 
 async def test_metrics_count_claims_and_machines(there: House):

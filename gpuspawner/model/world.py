@@ -115,6 +115,7 @@ class DiskKind(str, enum.Enum):
 class Disk:
     """Any disk as listed, with what it costs by: `type` is the cloud's own name for its kind.
 
+    `size_gib` is as it is billed, where a cloud bills more than it has made.
     A home and a disk that was left behind are here as well as among the homes and the fragments:
     whatever exists is billed, attached or not.
     """

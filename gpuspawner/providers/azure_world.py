@@ -15,6 +15,7 @@ from typing import Any
 from gpuspawner.model import Disk, DiskKind, Home, Machine, Placement, Power
 from gpuspawner.providers import azure_requests as requests
 from gpuspawner.providers.azure_errors import CAPACITY
+from gpuspawner.providers.azure_tiers import billed_gib
 from gpuspawner.providers.tags import CLAIM, HOME, HUB, INTENT, OWNER, ROLE
 
 Thing = Mapping[str, Any]
@@ -136,7 +137,7 @@ def home(disk: Thing) -> Home:
 
 
 def disk(entry: Thing, owner: Machine | None) -> Disk:
-    """Any disk, as what it costs by; `owner` is the machine whose own it is."""
+    """Any disk, as what it costs by: the GiB are its tier's. `owner` is the machine whose own it is."""
     tags, properties = tags_of(entry), entry["properties"]
     created = time(properties.get("timeCreated"))
     assert created is not None, entry["id"]
@@ -146,7 +147,7 @@ def disk(entry: Thing, owner: Machine | None) -> Disk:
         kind=DiskKind.HOME if kept else DiskKind.OS,
         type=(entry.get("sku") or {}).get("name", ""),
         region=entry["location"],
-        size_gib=properties["diskSizeGB"],
+        size_gib=billed_gib(properties["diskSizeGB"]),
         created_at=created,
         claim=tags.get(CLAIM) or (owner.claim if owner else None),
         owner_id=tags.get(OWNER) or (owner.owner_id if owner else None),

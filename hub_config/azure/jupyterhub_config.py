@@ -133,7 +133,7 @@ c.Azure.image = (
 # Whatever a profile says, nothing else is started.
 c.Azure.sizes = ["Standard_NC4as_T4_v3", "Standard_NV6ads_A10_v5", "Standard_NC24ads_A100_v4"]
 # Every size needs its price, in US dollars per hour, or it is not offered; the kind of disk, per GiB
-# and month. These are EXAMPLES: put
+# of the tier that it fits into (32, 64, 128 GiB …) and month. These are EXAMPLES: put
 # in what https://azure.microsoft.com/pricing/calculator/ says for your region.
 c.Prices.cost = {
     "Standard_NC4as_T4_v3": 0.53,

@@ -9,7 +9,9 @@ import pytest
 from aiohttp import web
 
 from gpuspawner.errors import ProviderUnavailable
+from gpuspawner.policy.money import Component, Rate
 from gpuspawner.providers import azure_prices
+from gpuspawner.providers.azure_tiers import billed_gib
 
 SIZE = "Standard_NC4as_T4_v3"
 
@@ -70,6 +72,69 @@ async def test_all_pages_are_read_and_what_was_asked_is_what_the_documentation_s
         },
         {"page": "2"},
     ]
+
+
+async def test_disks_are_asked_for_by_their_product_and_cost_by_the_gib_of_the_dearest_tier():
+    asked = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.query["$filter"])
+        tiers = [tier("P4", 5.28), tier("P10", 19.71), tier("P80", 99_999)]
+        return web.json_response({"Items": tiers, "NextPageLink": None})
+
+    async with serving(answer) as url:
+        found = await azure_prices.fetch(["eastus"], [], 7, url, disks=["Premium_LRS"])
+    (filter_,) = asked
+    assert filter_ == (
+        "armRegionName eq 'eastus' and priceType eq 'Consumption' "
+        "and productName eq 'Premium SSD Managed Disks' and serviceName eq 'Storage'"
+    )
+    assert [(one.thing.sku, one.thing.component, one.rate) for one in found] == [
+        ("Premium_LRS", kind, Rate(165_000, 1, 0, monthly=True))
+        for kind in (Component.DISK, Component.HOME)
+    ]
+
+
+def tier(name: str, price: Any, **changes: Any) -> dict[str, Any]:
+    names = {"skuName": f"{name} LRS", "meterName": f"{name} LRS Disk"}
+    product = "Premium SSD Managed Disks" if name[0] == "P" else "Standard SSD Managed Disks"
+    return item(price, unitOfMeasure="1/Month", productName=product, **names) | changes
+
+
+def disks(*items: Any) -> list[int]:
+    return [one.rate.num for one in azure_prices.read_disks("StandardSSD_LRS", "eastus", items, 7)]
+
+
+def test_a_gib_of_a_standard_ssd_costs_the_same_in_every_tier():
+    assert disks(tier("E1", 0.3), tier("E6", 4.8), tier("E30", 76.8)) == [75_000] * 2
+
+
+def test_what_disks_do_beside_being_there_is_not_their_price():
+    operations = tier("E10", 0.002, meterName="E10 LRS Disk Operations", unitOfMeasure="10K")
+    mount = tier("E10", 0.3, meterName="E10 LRS Disk Mount")
+    twofold = tier("E10", 14.4, skuName="E10 ZRS", meterName="E10 ZRS Disk")
+    assert disks(operations, mount, twofold) == []
+    assert disks(operations, tier("E10", 9.6), mount, twofold) == [75_000] * 2
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        None, "free", tier("E10", None), tier("E10", -1), tier("E10", 9.6, unitOfMeasure="1 Hour"),
+        tier("E10", 9.6, currencyCode="KRW"), tier("E10", 9.6, skuName=None),
+    ],
+)  # fmt: skip
+def test_what_is_no_price_of_a_disk_is_an_error(one):
+    with pytest.raises(ProviderUnavailable):
+        disks(tier("E6", 4.8), one)
+
+
+@pytest.mark.parametrize(
+    ("gib", "billed"),
+    [(1, 4), (4, 4), (20, 32), (60, 64), (128, 128), (129, 256), (40_000, 40_000)],
+)
+def test_a_disk_is_billed_as_the_tier_that_it_fits_into(gib, billed):
+    assert billed_gib(gib) == billed
 
 
 ANSWERS = {

@@ -38,6 +38,13 @@ def test_azure_has_a_minimum_of_five_minutes_that_is_marked_as_hearsay():
     assert "Standard_NC24ads_A100_v4" not in catalog.unverified("azure")
 
 
+def test_azure_has_disks_and_an_address_that_are_marked_as_hearsay():
+    found = rates("azure", "eastus")
+    assert found["StandardSSD_LRS", Component.HOME] == Rate(75_000, 1, 0, monthly=True)
+    assert found["public-ipv4", Component.ADDRESS] == Rate(5_000, 3600, 0)
+    assert {"StandardSSD_LRS", "Premium_LRS", "public-ipv4"} <= catalog.unverified("azure")
+
+
 @pytest.mark.parametrize("where", [HERE, ("azure", "eastus")])
 def test_every_shipped_price_says_where_it_is_from_and_of_what_day(where):
     for one in catalog.quotes(*where):

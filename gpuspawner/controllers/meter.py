@@ -25,6 +25,7 @@ from gpuspawner.policy import payers
 from gpuspawner.policy.billed import Use
 from gpuspawner.policy.metering import changes
 from gpuspawner.policy.metering_changes import (
+    Absolve,
     Books,
     Change,
     Metering,
@@ -36,7 +37,7 @@ from gpuspawner.policy.metering_changes import (
 from gpuspawner.policy.money import seconds_of
 from gpuspawner.policy.payers import MeteringPolicy
 from gpuspawner.policy.steps import Known
-from gpuspawner.store import ledger, metering, metering_prices, metering_writes
+from gpuspawner.store import ledger, metering, metering_follow, metering_prices, metering_writes
 from gpuspawner.store.database import Database, nothing_to_plan
 from gpuspawner.store.ledger.records import Settled
 from gpuspawner.store.seen import Seen
@@ -163,11 +164,13 @@ class Meter:
             )  # fmt: skip
             settled += done.settled
             followed = done.followed_to
-        await run(
-            metering_writes.follow_prices, now=now, followed_to=followed, max_overdraft=overdraft
-        )
+        while await run(
+            metering_follow.follow_prices, now=now, followed_to=followed, max_overdraft=overdraft,
+            at_most=_TOGETHER,
+        ):  # fmt: skip
+            pass
         shown = {*made.seen, *(change.use.key for change in changes if isinstance(change, Open))}
-        meters = await self._database.read(metering_writes.meters_of, shown)
+        meters = await self._database.read(metering_follow.meters_of, shown)
         for some_meters in _portions(meters, _METERS):
             settled += await run(
                 ledger.settle_all, made.until,
@@ -202,8 +205,8 @@ def _portions(some: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
 
 def _batches(changes: Iterable[Change]) -> Iterator[Sequence[Change]]:
     """The changes in their order, in portions that are a transaction each."""
-    for together, some in groupby(changes, lambda one: isinstance(one, Open | Note)):
-        yield from _portions(list(some), _TOGETHER if together else _CHANGES)
+    for alone, some in groupby(changes, lambda one: isinstance(one, Absolve | Missed)):
+        yield from _portions(list(some), _CHANGES if alone else _TOGETHER)
 
 
 def _use(change: Change) -> Use | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import TypeVar
 
 from sqlalchemy import Connection, select
 
-from gpuspawner.policy.billed import Key, Use
+from gpuspawner.policy.billed import Use
 from gpuspawner.policy.metering_changes import (
     STOPPED,
     VANISHED,
@@ -19,26 +20,27 @@ from gpuspawner.policy.metering_changes import (
     Note,
     Open,
     Release,
-    Running,
     Switch,
 )
 from gpuspawner.policy.money import Component
 from gpuspawner.policy.money_errors import PriceUnknown
 from gpuspawner.store import ledger
 from gpuspawner.store.ledger import schema, usage
-from gpuspawner.store.ledger.meters import continue_meter
+from gpuspawner.store.ledger.meters import Continuation, continue_meters, current_meters
 from gpuspawner.store.ledger.prices import effect_of, newer_prices
 from gpuspawner.store.ledger.records import AccountKind, Meter, Settled
 from gpuspawner.store.ledger.rows import portions
-from gpuspawner.store.ledger.sightings import Sighting, Source, saw
+from gpuspawner.store.ledger.sightings import Sighting, Source
 from gpuspawner.store.metering import UP
 from gpuspawner.store.metering_payers import Wallets
 from gpuspawner.store.metering_prices import backdate, priced, sku_of
 
+_Dated = TypeVar("_Dated", Switch, Close)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of it: what was read, what has no price yet, and up to when prices are followed."""
+    """What came of it: what was read, what has no price yet, and up to when all follow the prices."""
 
     settled: tuple[Settled, ...] = ()
     unpriced: frozenset[Use] = field(default_factory=frozenset)
@@ -63,28 +65,6 @@ def apply(
     return pen.write(changes)
 
 
-def follow_prices(
-    c: Connection, *, now: int, followed_to: int = 0, max_overdraft: int = 0
-) -> Outcome:
-    """Let every meter go on at the prices that have changed since `followed_to`."""
-    pen = _Pen(c, "", now, followed_to, max_overdraft)
-    return pen.write((), until=now)
-
-
-def meters_of(c: Connection, keys: Collection[Key]) -> list[int]:
-    """The open meters of these things, by number."""
-    table = usage.meters
-    query = (
-        select(table.c.id, table.c.resource, table.c.component)
-        .where(table.c.closed_at.is_(None), table.c.course == ledger.course(c).id)
-        .order_by(table.c.id)
-    )
-    wanted = set(keys)
-    return [
-        row.id for row in c.execute(query) if (row.resource, Component(row.component)) in wanted
-    ]
-
-
 class _Pen:
     def __init__(
         self, c: Connection, provider: str, now: int, followed_to: int, max_overdraft: int
@@ -98,7 +78,7 @@ class _Pen:
         self._settled: list[Settled] = []
         self._wallets = Wallets(c, self._course, self._pool, now)
 
-    def write(self, changes: Sequence[Change], until: int | None = None) -> Outcome:
+    def write(self, changes: Sequence[Change]) -> Outcome:
         begun = [change.use for change in changes if isinstance(change, Open | Missed)]
         unpriced = frozenset(begun) - priced(self._c, self._provider, begun, self._now)
         self._wallets.look_up(
@@ -115,33 +95,30 @@ class _Pen:
                 if not (isinstance(change, Open | Missed) and change.use in unpriced)
             ]
             self._make(kind, known)
-        if until is not None:
-            self._follow_prices(until)
         return Outcome(tuple(self._settled), unpriced, self._followed + 1)
 
     def _make(self, kind: type[Change], changes: Sequence[Change]) -> None:
         """Several changes of one kind; of the kinds that a whole class makes at once, together."""
         if kind is Open:
             self._open([change for change in changes if isinstance(change, Open)])
+        elif kind is Close:
+            self._close([change for change in changes if isinstance(change, Close)])
+        elif kind is Switch:
+            self._switch([change for change in changes if isinstance(change, Switch)])
         elif kind is Note:
             notes = [change for change in changes if isinstance(change, Note)]
             ledger.saw_all(
                 self._c, [Sighting(note.ref, note.at, Source.HUB, UP, {}) for note in notes]
             )
+        elif kind is Release:
+            refs = [change.ref for change in changes if isinstance(change, Release)]
+            ledger.release_holds(self._c, refs, now=self._now)
         else:
             for change in changes:
-                self._make_one(change)
-
-    def _make_one(self, change: Change) -> None:
-        if isinstance(change, Absolve):
-            self._absolve(change)
-        elif isinstance(change, Switch | Close):
-            self._follow_prices(change.at)
-            self._switch(change) if isinstance(change, Switch) else self._close(change)
-        elif isinstance(change, Missed):
-            self._missed(change)
-        elif isinstance(change, Release):
-            ledger.release_hold(self._c, change.ref, now=self._now)
+                if isinstance(change, Absolve):
+                    self._absolve(change)
+                elif isinstance(change, Missed):
+                    self._missed(change)
 
     def _lock(self, changes: Sequence[Change]) -> None:
         """Meters first, then accounts by number: the one order in which the ledger takes locks."""
@@ -205,8 +182,10 @@ class _Pen:
         else:
             return
         self._followed = min(self._followed, meter.opened_at)
-        self._follow_prices(change.at)
-        self._end(use.resource, use.component, change.at, change.reason)
+        self._follow_prices({meter.id: change.at})
+        current = current_meters(self._c, [use.resource]).get(use.key)
+        if current is not None:
+            self._end([(current, change)])
 
     def _has(self, use: Use) -> bool:
         """Whether this start is in the books."""
@@ -225,11 +204,11 @@ class _Pen:
 
     def _continue(self, meter: Meter, payer: int, hold: str | None) -> Meter:
         """Go on with a meter that was closed while the thing was still there."""
-        return continue_meter(
-            self._c, meter, meter.closed_at or meter.metered_to, payer=payer, hold=hold,
-            quantity=meter.quantity, charge_price=meter.charge_price, cost_price=meter.cost_price,
-            reason="seen again",
+        again = Continuation(
+            meter, meter.closed_at or meter.metered_to, payer, hold, meter.quantity,
+            meter.charge_price, meter.cost_price, "seen again",
         )  # fmt: skip
+        return continue_meters(self._c, [again])[0]
 
     def _absolve(self, change: Absolve) -> None:
         """Every segment of that start which its student has paid."""
@@ -245,48 +224,64 @@ class _Pen:
         for segment in segments.all():
             ledger.pay_from_pool(self._c, segment, now=self._now)
 
-    def _switch(self, change: Switch) -> None:
-        meter = self._current(change.meter)
-        if meter is not None:
-            ledger.switch(
-                self._c, meter.id, change.at, reason=change.reason, now=self._now,
-                payer=self._wallets.of(change.student)[0], hold=change.ref, quantity=change.quantity,
-                max_overdraft=self._overdraft,
-            )  # fmt: skip
-
-    def _close(self, change: Close) -> None:
-        meter = self._current(change.meter)
-        if meter is None:
-            return
-        if meter.payer != self._pool and change.seen_until < change.at:
-            ledger.switch(
-                self._c, meter.id, change.seen_until, reason="unseen", now=self._now,
-                payer=self._pool, max_overdraft=self._overdraft,
-            )  # fmt: skip
-        self._end(meter.resource, meter.component, change.at, change.reason)
-
-    def _end(self, resource: str, component: Component, at: int, reason: str) -> None:
-        meter = ledger.meter_of(self._c, resource, component)
-        if meter is None or meter.closed_at is not None:
-            return
-        done = ledger.close(
-            self._c, meter.id, at, reason=reason, now=self._now, max_overdraft=self._overdraft
-        )
-        if done is not None:
-            self._settled.append(done)
-        saw(self._c, _sighting(resource, component, at, "off", reason=reason))
-
-    def _current(self, meter: Running) -> Meter | None:
-        """The segment that is open now; a change of price may have begun another."""
-        found = ledger.meter_of(self._c, meter.resource, meter.component)
-        return found if found is not None and found.closed_at is None else None
-
-    def _follow_prices(self, until: int) -> None:
-        if any(self._followed < at <= until for at in self._effects):
-            ledger.follow_prices(
-                self._c, course=self._course, now=until, max_overdraft=self._overdraft
+    def _switch(self, changes: Sequence[Switch]) -> None:
+        switchings = [
+            ledger.Switching(
+                meter.id, change.at, change.reason, self._wallets.of(change.student)[0], change.ref,
+                change.quantity,
             )
-        self._followed = max(self._followed, until)
+            for change, meter in self._current(changes)
+        ]  # fmt: skip
+        ledger.switch_all(self._c, switchings, now=self._now, max_overdraft=self._overdraft)
+
+    def _close(self, changes: Sequence[Close]) -> None:
+        current = self._current(changes)
+        unseen = [
+            (change.meter.key, ledger.Switching(meter.id, change.seen_until, "unseen", self._pool))
+            for change, meter in current
+            if meter.payer != self._pool and change.seen_until < change.at
+        ]
+        moved = ledger.switch_all(
+            self._c, [one for _, one in unseen], now=self._now, max_overdraft=self._overdraft
+        )
+        gone_on = {key: meter for (key, _), meter in zip(unseen, moved, strict=True)}
+        self._end(
+            [(gone_on.get(change.meter.key, meter), change) for change, meter in current]
+        )  # fmt: skip
+
+    def _end(self, ends: Sequence[tuple[Meter, Close | Missed]]) -> None:
+        closings = [ledger.Closing(meter.id, end.at, end.reason) for meter, end in ends]
+        self._settled += ledger.close_all(
+            self._c, closings, now=self._now, max_overdraft=self._overdraft
+        )
+        off = [
+            _sighting(meter.resource, meter.component, end.at, "off", reason=end.reason)
+            for meter, end in ends
+        ]
+        ledger.saw_all(self._c, off)
+
+    def _current(self, changes: Sequence[_Dated]) -> list[tuple[_Dated, Meter]]:
+        """The segment of each that is open at its time, at the prices that are valid then."""
+        resources = {change.meter.resource for change in changes}
+        open_ = current_meters(self._c, resources)
+        until = {
+            open_[change.meter.key].id: change.at for change in changes if change.meter.key in open_
+        }
+        if self._follow_prices(until):
+            open_ = current_meters(self._c, resources)
+        return [
+            (change, open_[change.meter.key]) for change in changes if change.meter.key in open_
+        ]
+
+    def _follow_prices(self, until: Mapping[int, int]) -> bool:
+        """Let these meters follow the prices up to then. Whether one of them may be another now."""
+        last = max(until.values(), default=0)
+        if not any(self._followed < at <= last for at in self._effects):
+            return False
+        ledger.follow_prices(
+            self._c, course=self._course, now=last, until=until, max_overdraft=self._overdraft
+        )
+        return True
 
 
 def _sighting(resource: str, component: Component, at: int, state: str, **raw: str) -> Sighting:

@@ -32,7 +32,13 @@ from gpuspawner.store.ledger.accounts import (
 from gpuspawner.store.ledger.acts import Act, acts, grant_of, note_of, written_at
 from gpuspawner.store.ledger.checks import differences
 from gpuspawner.store.ledger.credit import expire, fund, grant
-from gpuspawner.store.ledger.holds import place_hold, release_hold, sweep_holds, top_up
+from gpuspawner.store.ledger.holds import (
+    place_hold,
+    release_hold,
+    release_holds,
+    sweep_holds,
+    top_up,
+)
 from gpuspawner.store.ledger.meters import get_meter, meter_of, open_meters
 from gpuspawner.store.ledger.opening import Opening, begin_meters, open_meter
 from gpuspawner.store.ledger.people import (
@@ -65,7 +71,7 @@ from gpuspawner.store.ledger.records import (
     Sku,
 )
 from gpuspawner.store.ledger.reversals import reverse
-from gpuspawner.store.ledger.settling import close, settle, settle_all
+from gpuspawner.store.ledger.settling import Closing, close, close_all, settle, settle_all
 from gpuspawner.store.ledger.sightings import saw, saw_all, sightings
 from gpuspawner.store.ledger.standing import (
     balance,
@@ -77,13 +83,20 @@ from gpuspawner.store.ledger.standing import (
     standings,
 )
 from gpuspawner.store.ledger.statement import statement
-from gpuspawner.store.ledger.switching import follow_prices, pay_from_pool, switch
+from gpuspawner.store.ledger.switching import (
+    Switching,
+    follow_prices,
+    pay_from_pool,
+    switch,
+    switch_all,
+)
 
 __all__ = [
     "Account",
     "AccountKind",
     "Act",
     "Actor",
+    "Closing",
     "Course",
     "Hold",
     "Kind",
@@ -95,12 +108,14 @@ __all__ = [
     "Role",
     "Settled",
     "Sku",
+    "Switching",
     "acts",
     "add_price",
     "balance",
     "begin_meters",
     "burn",
     "close",
+    "close_all",
     "configure_course",
     "course",
     "course_account",
@@ -137,6 +152,7 @@ __all__ = [
     "pool_summary",
     "price_at",
     "release_hold",
+    "release_holds",
     "reverse",
     "saw",
     "saw_all",
@@ -149,6 +165,7 @@ __all__ = [
     "student_account",
     "sweep_holds",
     "switch",
+    "switch_all",
     "top_up",
     "written_at",
 ]

@@ -2,31 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, insert
+from sqlalchemy import Connection, Select
 
 from gpuspawner.policy.money import Book, Component
+from gpuspawner.store.bulk import insert_rows
 from gpuspawner.store.columns import plain
 from gpuspawner.store.ledger import rows, usage
 from gpuspawner.store.ledger.records import Meter, Price
 
 
-def continue_meter(
-    c: Connection, meter: Meter, at: int, *, payer: int, hold: str | None, quantity: int,
-    charge_price: Price, cost_price: Price, reason: str,
-) -> Meter:  # fmt: skip
-    """Open the continuation of a meter that has just been closed at `at`."""
-    made = insert(usage.meters).values(
-        course=meter.course, resource=meter.resource, component=meter.component.value,
-        start=meter.start, continues=meter.id, claim=meter.claim, person=meter.person, payer=payer,
-        hold=hold, quantity=quantity, opened_by=plain(reason),
-        charge_from=meter.covered_until(Book.CHARGE, at),
-        cost_from=meter.covered_until(Book.COST, at),
-        **begins(at, charge_price, cost_price),
-    )  # fmt: skip
-    return get_meter(c, int(c.execute(made.returning(usage.meters.c.id)).scalar_one()))
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """What goes on where `meter`, which has just been closed at `at`, has ended."""
+
+    meter: Meter
+    at: int
+    payer: int
+    hold: str | None
+    quantity: int
+    charge_price: Price
+    cost_price: Price
+    reason: str
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The columns of the new meter."""
+        meter = self.meter
+        return {
+            "course": meter.course, "resource": meter.resource, "component": meter.component.value,
+            "start": meter.start, "continues": meter.id, "claim": meter.claim,
+            "person": meter.person, "payer": self.payer, "hold": self.hold,
+            "quantity": self.quantity, "opened_by": plain(self.reason),
+            "charge_from": meter.covered_until(Book.CHARGE, self.at),
+            "cost_from": meter.covered_until(Book.COST, self.at),
+            **begins(self.at, self.charge_price, self.cost_price),
+        }  # fmt: skip
+
+
+def continue_meters(c: Connection, some: Sequence[Continuation]) -> list[Meter]:
+    """Open the continuations of meters that have just been closed, in the same order."""
+    insert_rows(c, usage.meters, [one.row for one in some])
+    found = current_meters(c, {one.meter.resource for one in some})
+    return [found[one.meter.resource, one.meter.component] for one in some]
+
+
+def current_meters(c: Connection, resources: Collection[str]) -> dict[tuple[str, Component], Meter]:
+    """The open meters of these resources."""
+    table, found = usage.meters, dict[tuple[str, Component], Meter]()
+    for some in rows.portions(resources):
+        query = rows.select_meters().where(table.c.resource.in_(some), table.c.closed_at.is_(None))
+        found |= {(one.resource, one.component): one for one in rows.meters_of(c.execute(query))}
+    return found
 
 
 def get_meter(c: Connection, meter: int) -> Meter:

@@ -8,9 +8,9 @@ for a day charges that day, all of it and once.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
 from gpuspawner.policy.money import Book
 from gpuspawner.store.bulk import update_rows
@@ -58,44 +58,77 @@ def settle_all(
     return _settle(c, [(meter, until) for meter in locked], wallets, now, max_overdraft)
 
 
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """A meter ends at `at`, which is when the cloud says that it did, because of `reason`."""
+
+    meter: int
+    at: int
+    reason: str
+
+
 def close(
     c: Connection, meter: int, at: int, *, reason: str, now: int, max_overdraft: int = 0
 ) -> Settled | None:
-    """Settle a meter up to `at`, and close it; None when there is no such meter. May be repeated.
+    """As `close_all`, of one; None when there is no such meter."""
+    closings = [Closing(meter, at, reason)]
+    found = close_all(c, closings, now=now, max_overdraft=max_overdraft)
+    return found[0] if found else None
 
-    `at` is when the cloud says that it ended. If the meter was read further than that, the
-    difference is given back, so that the amount is the same as if nobody had looked too late.
-    A meter that is closed already stays as it is. Release its hold yourself.
+
+def close_all(
+    c: Connection, closings: Sequence[Closing], *, now: int, max_overdraft: int = 0
+) -> list[Settled]:
+    """Settle meters up to their ends, and close them; the answers of those that there are.
+
+    It takes few statements, however many there are, and may be repeated. If a meter was read further
+    than it ran, the difference is given back, so that the amount is the same as if nobody had looked
+    too late. A meter that is closed already stays as it is. Release the holds yourself.
     """
-    locked = lock_meters(c, [meter])
-    if not locked:
-        return None
-    wallets = purses.load(c, [locked[0].payer], spent_lots=True)
-    return end(c, locked[0], at, wallets, reason=reason, now=now, max_overdraft=max_overdraft)
+    locked = {meter.id: meter for meter in lock_meters(c, [one.meter for one in closings])}
+    wallets = purses.load(c, {meter.payer for meter in locked.values()}, spent_lots=True)
+    ends = [
+        (locked[one.meter], one.at, one.reason) for one in closings if one.meter in locked
+    ]  # fmt: skip
+    return end_all(c, ends, wallets, now=now, max_overdraft=max_overdraft)
 
 
-def end(
+def end_all(
     c: Connection,
-    meter: Meter,
-    at: int,
+    ends: Sequence[tuple[Meter, int, str]],
     wallets: dict[int, Purse],
     *,
-    reason: str,
     now: int,
     max_overdraft: int,
-) -> Settled:
-    """As `close`, of a meter and a payer's purse that are locked."""
-    purse = wallets[meter.payer]
-    if meter.closed_at is not None:
-        return Settled(meter, 0, 0, 0, purse.balance, purse.available)
-    at = max(at, meter.opened_at)
-    if at < meter.metered_to:
-        done = _correct(c, meter, at, purse, now)
-    else:
-        (done,) = _settle(c, [(meter, at)], wallets, now, max_overdraft, closing=True)
-    closed = {"closed_at": at, "close_reason": reason}
-    c.execute(update(usage.meters).where(usage.meters.c.id == meter.id).values(closed))
-    return replace(done, meter=replace(done.meter, closed_at=at, close_reason=reason))
+) -> list[Settled]:
+    """As `close_all`, of meters and their payers' purses that are locked: when each ends, and why."""
+    done = dict[int, Settled]()
+    wanted = list[tuple[Meter, int]]()
+    for meter, moment, _reason in ends:
+        purse, at = wallets[meter.payer], max(moment, meter.opened_at)
+        if meter.closed_at is not None:
+            done[meter.id] = Settled(meter, 0, 0, 0, purse.balance, purse.available)
+        elif at < meter.metered_to:
+            done[meter.id] = _correct(c, meter, at, purse, now)
+        else:
+            wanted.append((meter, at))
+    for one in _settle(c, wanted, wallets, now, max_overdraft, closing=True):
+        done[one.meter.id] = one
+    closed = [
+        (meter, max(at, meter.opened_at), reason)
+        for meter, at, reason in ends
+        if meter.closed_at is None
+    ]
+    update_rows(
+        c,
+        usage.meters,
+        [{"id": one.id, "closed_at": at, "close_reason": reason} for one, at, reason in closed],
+    )
+    for meter, at, reason in closed:
+        one = done[meter.id]
+        ended = replace(one.meter, closed_at=at, close_reason=reason)
+        done[meter.id] = replace(one, meter=ended)
+    return [done[meter.id] for meter, _, _ in ends]
 
 
 def borne_by(c: Connection, wallets: Collection[Purse]) -> dict[int, Account]:
@@ -124,6 +157,8 @@ def _settle(
     *,
     closing: bool = False,
 ) -> list[Settled]:
+    if not wanted:
+        return []
     accounts = {meter.course: course_accounts(c, meter.course) for meter in _courses(wanted)}
     borne = borne_by(c, wallets.values())
     entries, done = [], []

@@ -28,7 +28,7 @@ from gpuspawner.policy.metering_changes import Metering, Open, Witness
 from gpuspawner.policy.money import Book, Component, Rate, moment_of, seconds_of
 from gpuspawner.policy.payers import MeteringPolicy
 from gpuspawner.policy.steps import Known
-from gpuspawner.store import ledger, metering, metering_writes
+from gpuspawner.store import ledger, metering, metering_follow, metering_writes
 from gpuspawner.store.ledger import AccountKind, Sku
 from tests.store.ledger.bank import ADMIN, HOUR, NINE, TEACHER, UNIT
 
@@ -163,9 +163,10 @@ class Keeper:
         now = max(seconds_of(at), NINE)
         self.outcome = metering_writes.apply(self.c, made.changes, "fake", now=now)
         followed = self.outcome.followed_to
-        metering_writes.follow_prices(self.c, now=now, followed_to=followed)
+        while metering_follow.follow_prices(self.c, now=now, followed_to=followed, at_most=2):
+            pass
         shown = {*made.seen, *(one.use.key for one in made.changes if isinstance(one, Open))}
-        meters = metering_writes.meters_of(self.c, shown)
+        meters = metering_follow.meters_of(self.c, shown)
         ledger.settle_all(self.c, made.until, now=now, meters=meters)
         self.witness = made.witness
         return made

@@ -8,6 +8,7 @@ import sys
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
 from prometheus_client import REGISTRY
@@ -26,6 +27,8 @@ from labs_extension.gpu.metrics import GpuCollector
 from labs_extension.gpu.nvml import Nvml
 from labs_extension.gpu.sampler import Sampler
 from labs_extension.kernels.offer import offer_kernels
+from labs_extension.outputs.api import start_keeping
+from labs_extension.outputs.settings import OutputSettings
 from labs_extension.session.activity import Activity
 from labs_extension.session.api import ActHandler, SavedHandler, SessionHandler, TabHandler
 from labs_extension.session.kernels import Kernels
@@ -37,7 +40,7 @@ TEMPORARY = ("/tmp", "/var/tmp", "/mnt", "/opt/dlami/nvme")  # noqa: S108 - what
 """The last two are the temporary disks of Azure's machines and of AWS's Deep Learning images."""
 
 
-class LabsExtension(ExtensionApp):
+class LabsExtension(OutputSettings, ExtensionApp):
     """GPU report, benchmark, results and the session in a student's own server."""
 
     name = "labs_extension"
@@ -171,6 +174,7 @@ class LabsExtension(ExtensionApp):
             _path("GPUSPAWNER_SENSORS_FILE"),
             every=self.sensors_seconds,
         )
+        self.keeper = self.make_keeper(self.serverapp, clock)
         self._collector = GpuCollector(self.sampler.snapshot)
         REGISTRY.register(self._collector)
         self.sampler.start()
@@ -237,15 +241,25 @@ class LabsExtension(ExtensionApp):
             (rf"{address}/saved", SavedHandler, reported),
         ]
         self.sensors.start()
+        if self.keeper is not None:
+            self.handlers += start_keeping(self.serverapp, self.keeper)
 
     async def stop_extension(self) -> None:
         """End what was begun, also when the driver hangs."""
         with suppress(KeyError):  # a server may stop us twice
             REGISTRY.unregister(self._collector)
         self.sensors.stop()
+        if self.keeper is not None:
+            await self.keeper.close()
         await self.runs.close()
         self.frameworks.close()
         await asyncio.get_running_loop().run_in_executor(None, self.sampler.stop)
+
+
+def settings() -> dict[str, Any]:
+    """Every setting of the extension's own, by name."""
+    traits = (kind.class_own_traits(config=True) for kind in (LabsExtension, OutputSettings))
+    return {name: trait for own in traits for name, trait in own.items()}
 
 
 def _is_managed() -> bool:

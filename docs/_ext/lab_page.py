@@ -7,14 +7,14 @@ import inspect
 from labs_extension.benchmark.peaks import PEAKS
 from labs_extension.benchmark.plan import ITEMS, RATIOS
 from labs_extension.benchmark.sentences import TITLES
-from labs_extension.extension import LabsExtension
+from labs_extension.extension import settings
 
 
 def lab_settings() -> str:
     """Every setting of the extension's own, with its help."""
     rows = [
         f"| `c.LabsExtension.{name}` | {' '.join(inspect.cleandoc(trait.help).split())} |"
-        for name, trait in sorted(LabsExtension.class_own_traits(config=True).items())
+        for name, trait in sorted(settings().items())
     ]
     return "\n".join(["| setting | what it does |", "|---|---|", *rows])
 

@@ -17,21 +17,16 @@ from typing import Any
 from weakref import WeakSet
 
 from jupyter_server.auth.decorator import ws_authenticated
-from jupyter_server.services.kernels.connection.base import (
-    deserialize_binary_message,
-    deserialize_msg_from_ws_v1,
-)
 from tornado.routing import PathMatches, Rule
 
+from labs_extension.automatic import is_automatic
 from labs_extension.session.activity import Activity
+from labs_extension.wire import taken_apart
 
 Failed = Callable[[str, Exception], None]
 """Is told what cannot be heard, and why."""
 
-_V1 = "v1.kernel.websocket.jupyter.org"
 _ACTS = {("shell", "execute_request"), ("shell", "complete_request"), ("stdin", "input_reply")}
-_LOUDEST = 1 << 20
-"""A message larger than this, as JSON, is not taken apart to see whether a person sent it."""
 
 
 def is_an_act(raw: str | bytes, protocol: str | None) -> bool:
@@ -44,20 +39,8 @@ def is_an_act(raw: str | bytes, protocol: str | None) -> bool:
     Raises:
         Exception: it is no message of the protocol.
     """
-    content: dict[str, Any]
-    if protocol == _V1:
-        assert isinstance(raw, bytes)
-        channel, parts = deserialize_msg_from_ws_v1(raw)  # type: ignore[no-untyped-call]
-        kind = json.loads(parts[0])["msg_type"]
-        if (channel, kind) not in _ACTS:
-            return False
-        content = json.loads(parts[3]) if len(parts[3]) <= _LOUDEST else {}
-    else:
-        message = deserialize_binary_message(raw) if isinstance(raw, bytes) else json.loads(raw)  # type: ignore[no-untyped-call]
-        if (message.get("channel") or "shell", message["header"]["msg_type"]) not in _ACTS:
-            return False
-        content = message["content"]
-    return not content.get("silent", False)
+    sent = taken_apart(raw, protocol, _ACTS)
+    return sent is not None and not sent.content.get("silent", False)
 
 
 class Pages:
@@ -175,7 +158,8 @@ class Documents:
         self._seen[path] = (written, shown)
         if len(self._seen) > self._most:
             del self._seen[next(iter(self._seen))]
-        if before is None or before[0] != written or before[1] == shown:
+        changed = before is None or before[0] != written or before[1] == shown
+        if changed and not is_automatic():
             self._activity.saved()
 
 

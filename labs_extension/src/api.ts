@@ -8,6 +8,7 @@ import type {
   CourseReport,
   Granted,
   GpuReport,
+  OutputNews,
   Result,
   Results,
   Run,
@@ -69,6 +70,24 @@ export class Api {
     return this._ask<StorageReport>('storage');
   }
 
+  /** Null where the server keeps no outputs. */
+  async outputs(
+    session: string,
+    kernel: string,
+    page: string,
+    after: number
+  ): Promise<OutputNews | null> {
+    const query = new URLSearchParams({ session, kernel, page, after: String(after) });
+    try {
+      return await this._ask<OutputNews>('outputs', 'GET', undefined, false, query);
+    } catch (error) {
+      if (error instanceof Refused && error.status === 404) {
+        return null;
+      }
+      throw error;
+    }
+  }
+
   gpu(): Promise<GpuReport> {
     return this._ask<GpuReport>('gpu');
   }
@@ -93,11 +112,13 @@ export class Api {
     path: string,
     method = 'GET',
     body?: unknown,
-    keepalive = false
+    keepalive = false,
+    query = new URLSearchParams()
   ): Promise<T> {
     const url = URLExt.join(this._settings.baseUrl, 'gpuspawner/api', path);
+    query.set('no_track_activity', '1');
     const response = await ServerConnection.makeRequest(
-      `${url}?no_track_activity=1`,
+      `${url}?${query}`,
       { method, keepalive, ...(body === undefined ? {} : { body: JSON.stringify(body) }) },
       this._settings
     );

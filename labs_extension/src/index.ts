@@ -17,6 +17,7 @@ import { openDocuments } from './documents.ts';
 import { chipIcon } from './icon.ts';
 import { LabModel } from './model.ts';
 import { Notifier } from './notifier.ts';
+import { Follower } from './outputs.ts';
 import { Panel, StatusItem } from './panel.tsx';
 import { Tab } from './tab.ts';
 import { TemporaryFiles } from './temporary.ts';
@@ -48,6 +49,11 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const actions = new Actions(api, model, tab, trans, language);
     new Notifier(model, actions, trans, language);
     new TemporaryFiles(model, language);
+    app.docRegistry.addWidgetExtension('Notebook', {
+      createNew: (notebook, context) => {
+        new Follower(api, app.serviceManager.contents, notebook, context);
+      }
+    });
 
     const openFile = (path: string) => void manager.openOrReveal(path);
     const panel = new Panel(model, actions, openFile, trans, language);

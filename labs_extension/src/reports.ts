@@ -1,6 +1,8 @@
 // What the server's extension answers. `docs/lab.md` and `docs/explain/protocols.md` say what each
 // field means; null is "not known", never 0.
 
+import type { PartialJSONObject } from '@lumino/coreutils';
+
 /** A sentence for people, by language. */
 export interface Said {
   en: string;
@@ -169,4 +171,28 @@ export interface Result {
 export interface Results {
   results: Result[];
   refused: { file: string; reason: string }[];
+}
+
+/** An output of a cell, as a notebook has it. */
+export type Output = PartialJSONObject & { output_type: string };
+
+/** What a page is to show of cells that it has not run itself, or not heard to the end. */
+export interface OutputNews {
+  /** To be asked for with, next time. */
+  version: number;
+  /** Whether there is more to come. */
+  coming: boolean;
+  /** The file's hash before the server put outputs into it, and now. */
+  rewritten: { from: string; to: string } | null;
+  cells: CellNews[];
+}
+
+export interface CellNews {
+  id: string;
+  source: string;
+  /** The id of the request that ran it. */
+  request: string;
+  outputs: Output[];
+  execution_count: number | null;
+  finished: boolean;
 }

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from gpuspawner_docs import setting_traits
 
-from labs_extension.extension import LabsExtension
+from labs_extension.extension import settings as lab_settings
 
-KINDS = {**setting_traits(), "LabsExtension": LabsExtension.class_own_traits(config=True)}
+KINDS = {**setting_traits(), "LabsExtension": lab_settings()}
 SETTINGS = [
     pytest.param(kind, name, trait, id=f"{kind}.{name}")
     for kind, traits in KINDS.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,6 +47,11 @@ class Server:
         text = None if body is None else json.dumps(body)
         request = HTTPRequest(url, method, headers, text, allow_nonstandard_methods=True)
         return await AsyncHTTPClient().fetch(request, raise_error=False)
+
+    @property
+    def root(self) -> Path:
+        """The folder that it serves."""
+        return Path(self.app.root_dir)
 
     @property
     def lab(self):

@@ -1,0 +1,166 @@
+"""Output survives the closed laptop: a cell that goes on while no page is there, in a real browser."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.reader import NotJSONError
+from nbformat.v4 import new_code_cell, new_notebook
+from playwright.async_api import expect
+from tornado.httpclient import AsyncHTTPClient
+from tornado.testing import bind_unused_port
+
+from tests.labs_extension.conftest import TOKEN
+from tests.labs_extension.front.conftest import CHROMIUM
+
+PATIENCE = 30_000
+PRINTS = """import time, pathlib
+n = 0
+while not pathlib.Path('enough').exists():
+    print('line', n, flush=True)
+    n += 1
+    time.sleep(0.2)"""
+PROMPT = ".jp-InputPrompt"
+DIALOG = ".jp-Dialog"
+
+pytestmark = [
+    pytest.mark.end_to_end,
+    pytest.mark.skipif(
+        CHROMIUM is None and not os.environ.get("CI"), reason="Chromium is not installed"
+    ),
+]
+
+
+def write(folder: Path) -> None:
+    """A notebook with the cell that prints a line every 0.2 s until there is the file `enough`."""
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    cells = [new_code_cell(PRINTS, id="prints"), new_code_cell("'another'", id="another")]
+    nbformat.write(new_notebook(cells=cells, metadata=kernel), folder / "work.ipynb")
+
+
+def printed(folder: Path) -> list[str]:
+    """The lines in the file; none while it is being written, which Jupyter does in place."""
+    try:
+        cell = nbformat.read(folder / "work.ipynb", 4).cells[0]
+    except NotJSONError:
+        return []
+    assert [one.name for one in cell.outputs] in ([], ["stdout"])
+    return "".join(one.text for one in cell.outputs).splitlines()
+
+
+async def shown(page) -> list[str]:
+    """The lines in the page."""
+    output = page.locator(".jp-CodeCell").first.locator(".jp-OutputArea-output")
+    return (await output.text_content() or "").splitlines() if await output.count() else []
+
+
+async def until(condition) -> None:
+    """Wait until it is true of the page, the file or the server."""
+    for _ in range(300):
+        met = condition()
+        if await met if asyncio.iscoroutine(met) else met:
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError("it did not happen")
+
+
+async def until_lines(page, count: int) -> None:
+    async def enough() -> bool:
+        return len(await shown(page)) >= count
+
+    await until(enough)
+
+
+def lines(count: int) -> list[str]:
+    return [f"line {n}" for n in range(count)]
+
+
+@asynccontextmanager
+async def window(browser, url: str):
+    """A window with the notebook open; closed with all that it remembers."""
+    context = await browser.new_context(viewport={"width": 1200, "height": 800})
+    page = await context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    await page.goto(f"{url}lab/tree/work.ipynb?token={TOKEN}")
+    await expect(page.locator(".jp-Notebook")).to_be_visible(timeout=PATIENCE)
+    yield page
+    assert errors == []
+    await context.close()
+
+
+async def run(page) -> None:
+    """Run the first cell, when the kernel is there."""
+    bar = page.locator("#jp-bottom-panel")
+    await expect(bar).to_contain_text("Python 3 (ipykernel) | Idle", timeout=PATIENCE)
+    await page.locator(".jp-Toolbar [data-command='notebook:run-cell-and-select-next']").click()
+
+
+@pytest.fixture
+async def lab(tmp_path, monkeypatch):
+    """JupyterLab in a process of its own, so that it can be ended as the agent does it."""
+    for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "XDG_DATA_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    root = tmp_path / "root"
+    root.mkdir()
+    socket, port = bind_unused_port()
+    socket.close()
+    settings = {
+        "ServerApp.root_dir": root,
+        "ServerApp.ip": "127.0.0.1",
+        "ServerApp.port": port,
+        "ServerApp.open_browser": False,
+        "ServerApp.allow_root": True,
+        "IdentityProvider.token": TOKEN,
+        "LabApp.news_url": None,
+        "LabsExtension.output_seconds": 1.0,
+    }
+    options = [f"--{name}={value}" for name, value in settings.items()]
+    extension = "--ServerApp.jpserver_extensions=labs_extension=True"
+    command = [sys.executable, "-m", "jupyterlab", extension, *options]
+    with (tmp_path / "log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}/"
+
+    async def answers() -> bool:
+        assert process.returncode is None, (tmp_path / "log").read_text()
+        try:
+            answer = await AsyncHTTPClient().fetch(f"{url}api?token={TOKEN}", raise_error=False)
+        except OSError:
+            return False
+        return answer.code == 200
+
+    await until(answers)
+    yield url, root, process
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
+
+
+async def test_every_line_is_there_when_the_student_comes_back_and_after_a_stop(
+    lab, browser, shots
+):
+    url, root, process = lab
+    write(root)
+    async with window(browser, url) as page:
+        await run(page)
+        await until_lines(page, 3)
+    await until(lambda: len(printed(root)) >= 15)  # the laptop is closed
+    async with window(browser, url) as page:
+        await until_lines(page, 25)
+        assert await shown(page) == lines(len(await shown(page)))
+        await expect(page.locator(PROMPT).first).to_have_text("[*]:")
+        await page.screenshot(path=shots / "laptop-again.png")
+        await page.keyboard.press("Control+s")
+        process.terminate()
+        await asyncio.wait_for(process.wait(), 30)
+        seen = await shown(page)
+    kept = printed(root)
+    assert kept == lines(len(kept))
+    assert len(kept) >= len(seen)

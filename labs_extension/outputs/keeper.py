@@ -93,11 +93,10 @@ class Keeper:
         }
 
     async def close(self) -> None:
-        """Write everything that is in no file yet, and end."""
+        """Write everything that has been heard and is in no file yet, and end."""
         self._timer.stop()
-        self._kernels.catch_up()
-        await self._writer.write(lambda _: True)
         self._kernels.close()
+        await self._writer.write(lambda _: True)
 
     def _hear(self, kernel_id: str, message: Mapping[str, Any], size: int) -> None:
         if self._records.hear(kernel_id, message, size):

@@ -51,12 +51,6 @@ class Kernels:
 
         line.on_recv(heard)
 
-    def catch_up(self) -> None:
-        """Take in what has arrived and waits for the loop."""
-        for _, line in self._lines.values():
-            if not line.closed():
-                line.flush()
-
     def gone(self) -> list[str]:
         """The kernels that are there no more, each once."""
         gone = [one for one in self._lines if one not in self._manager]
@@ -65,7 +59,7 @@ class Kernels:
         return gone
 
     def close(self) -> None:
-        """Listen no more."""
+        """Take in what has arrived, and listen no more."""
         for kernel_id in list(self._lines):
             self._close(kernel_id)
 

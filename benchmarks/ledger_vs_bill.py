@@ -7,7 +7,7 @@ share one clock. The cloud's changes of state take no time here, so that both si
 second (what `pending` adds is in tests/providers/test_aws_metering.py). What agents would report is
 written into the database.
 
-Usage: python benchmarks/ledger_vs_bill.py [--students N] [--days N] [--seed N] [JSON-FILE]
+Usage: python benchmarks/ledger_vs_bill.py [--students N] [--days N] [--visits N] [--minutes N] [--seed N] [JSON-FILE]
 """
 
 from __future__ import annotations
@@ -25,16 +25,24 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from _common import table, write
 
-from tests.faults.bill_week import Found, Week, units
+from tests.faults.bill_week import Found, Pace, Week, units
+
+_PART = 0.125
+"""Of a day, after which it is seen whether there is time for more."""
 
 
-async def live(folder: Path, students: int, days: float, seed: int) -> Found:
-    """The class's days, to their end."""
-    week = Week(folder, students, seed)
+async def live(folder: Path, said: argparse.Namespace) -> tuple[Found, float]:
+    """The class's days, or as many as there is time for; what was found, and how many there were."""
+    pace = Pace(visits=said.visits)
+    week = Week(folder, said.students, said.seed, pace=pace)
+    over = None if said.minutes is None else time.monotonic() + 60 * said.minutes
+    lived = 0.0
     try:
         await week.begin()
-        await week.lives(days)
-        return await week.ends()
+        while lived < said.days and (over is None or time.monotonic() < over):
+            await week.lives(some := min(_PART, said.days - lived))
+            lived += some
+        return await week.ends(), lived
     finally:
         await week.close()
 
@@ -44,13 +52,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--students", type=int, default=60)
     parser.add_argument("--days", type=float, default=7.0)
+    parser.add_argument("--visits", type=float, default=1.5, help="of a student in a day")
+    parser.add_argument("--minutes", type=float, help="end the week when they are over")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("file", nargs="?", help="where to write the JSON")
     said = parser.parse_args()
     logging.disable(logging.WARNING)
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        found = asyncio.run(live(Path(folder), said.students, said.days, said.seed))
+        found, days = asyncio.run(live(Path(folder), said))
     seconds = time.perf_counter() - began
     table(
         ("what", "figure"),
@@ -65,12 +75,13 @@ def main() -> int:
             ("lowest balance of a student, USD", f"{units(found.lowest or 0):.6f}"),
             ("written off, USD", f"{units(found.written_off):.6f}"),
             ("differences of the ledger with itself", len(found.unsound)),
+            ("days of the class", f"{days:g}"),
             ("seconds", f"{seconds:.0f}"),
         ],
     )
     # `asdict` makes a counter anew as one of pairs.
     data = {**asdict(found), "counts": dict(found.counts), "students": said.students}
-    data |= {"days": said.days, "seed": said.seed}
+    data |= {"days": days, "visits": said.visits, "seed": said.seed}
     write("ledger_vs_bill", data | {"seconds": seconds}, packages=("boto3", "moto"))
     bad = found.differences or found.orphan_meters or found.unmetered or (found.lowest or 0) < 0
     return int(bool(bad or found.unsound))

@@ -27,7 +27,7 @@ from tests.faults.week_campus import WeekCampus
 DAY = 86_400
 SIZES = ("g4dn.xlarge", "g6.xlarge", "g5.xlarge")
 KINDS = {"compute": "machine", "disk": "disk", "home": "disk", "address": "address"}
-LONGEST, NIGHT, LOST = 300, 1800, 900
+LONGEST, NIGHT, LOST = 600, 3600, 900
 """Seconds between two looks at most, and at night while nothing runs; and until a start that left no
 trace is given up."""
 

@@ -22,17 +22,17 @@ MORNING = 1_800_000_000
 
 _MORE = """
 c.Controller.fast_interval = 60.0
-c.Controller.slow_interval = 300.0
+c.Controller.slow_interval = 600.0
 c.Controller.orphan_grace = 180.0
 c.Controller.save_timeout = 60.0
-c.Controller.roll_call_interval = 300.0
+c.Controller.roll_call_interval = 600.0
 c.GPUSpawner.start_timeout = 900
 c.GPUSpawner.consecutive_failure_limit = 0
 c.GPUSpawner.port = {port}
 c.JupyterHub.tornado_settings = {{"slow_spawn_timeout": 0.3, "slow_stop_timeout": 0.05}}
 c.JupyterHub.log_level = "WARN"
 c.Credit.enforce = True
-c.Credit.tick = 300.0
+c.Credit.tick = 600.0
 c.Credit.student_credit = {credit}
 c.Credit.course_credit = {pool}
 """

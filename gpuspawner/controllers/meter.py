@@ -47,8 +47,8 @@ _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 _CHANGES, _TOGETHER, _METERS = 20, 250, 500
-"""So many changes one by one, so many that are made together, and so many meters that are only read
-in one transaction: a fraction of a second."""
+"""So many changes of the rare kinds, so many of those that a whole class makes, and so many meters that
+are only read, in one transaction: a fraction of a second."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import time
 from pathlib import Path
 from typing import Any
 
@@ -113,16 +112,17 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
     """Switch a new file to WAL.
 
     SQLite waits `BUSY_SECONDS` for a lock everywhere but here: of two programs that meet a new file
-    at once, the later would fail.
+    at once, the later would fail. So it waits where SQLite does, for the end of what the other writes.
+
+    Raises:
+        sqlite3.OperationalError: the other one writes for longer.
     """
-    give_up = time.monotonic() + BUSY_SECONDS
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL").close()
         except sqlite3.OperationalError:  # noqa: PERF203 - the loop is for it
-            if time.monotonic() > give_up:
-                raise
-            time.sleep(0.01)
+            connection.execute("BEGIN EXCLUSIVE").close()
+            connection.execute("ROLLBACK").close()
         else:
             return
 

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from jupyter_server.services.kernels.connection.channels import (
+    ZMQChannelsWebsocketConnection,
+)
 from nbformat.reader import NotJSONError
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.async_api import expect
@@ -26,7 +29,6 @@ while not pathlib.Path('enough').exists():
     n += 1
     time.sleep(0.2)"""
 PROMPT = ".jp-InputPrompt"
-DIALOG = ".jp-Dialog"
 
 pytestmark = [
     pytest.mark.end_to_end,
@@ -161,3 +163,34 @@ async def test_every_line_is_there_when_the_student_comes_back_and_after_a_stop(
     kept = printed(root)
     assert_counts(kept)
     assert len(kept) >= len(seen)
+
+
+async def test_a_page_that_slept_has_every_line_once_and_is_asked_nothing(stage, browser, shots):
+    write(stage.root)
+    keeper = stage.server.lab.keeper
+    async with window(browser, stage.url) as page:
+        await run(page)
+        await until_lines(page, 3)
+        await page.keyboard.press("Control+s")
+        await until(page, lambda: len(printed(stage.root)) >= 3)
+        await page.context.set_offline(True)
+        for line in list(ZMQChannelsWebsocketConnection._open_sockets):
+            line.websocket_handler.ws_connection._abort()
+        before = len(printed(stage.root))
+
+        async def written() -> bool:
+            await keeper.tick()
+            return len(printed(stage.root)) >= before + 10
+
+        await until(page, written)
+        await page.context.set_offline(False)
+        await until_lines(page, before + 20)
+        await page.keyboard.press("Control+s")
+        await until(page, lambda: len(printed(stage.root)) >= before + 20)
+        await page.screenshot(path=shots / "laptop-slept.png")
+        await expect(page.locator(".jp-Dialog")).to_have_count(0)
+        assert_counts(await shown(page))
+        assert_counts(printed(stage.root))
+        (stage.root / "enough").touch()
+        await expect(page.locator(PROMPT).first).to_have_text("[1]:", timeout=PATIENCE)
+        assert_counts(await shown(page))

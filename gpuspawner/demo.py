@@ -144,16 +144,36 @@ def _environment(folder: Path, ports: Ports) -> dict[str, str]:
         # The emulated host's metadata service, where a managed identity gets its token.
         "AZURE_POD_IDENTITY_AUTHORITY_HOST": ports.emulator_url,
         "DEMO_CLOUD": ports.cloud,
+        # The hub has another working folder.
+        **{name: str(path) for name, path in _given().items()},
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', os.defpath)}",
         "PYTHONUNBUFFERED": "1",
     }
 
 
+def _given() -> dict[str, Path]:
+    """The paths that people may give, absolute.
+
+    Raises:
+        ConfigurationError: there is nothing at one.
+    """
+    found = {}
+    for name in ("DEMO_CONFIG", "DEMO_LIBRARIES"):
+        if text := os.environ.get(name):
+            path = Path(text).absolute()
+            if not path.exists():
+                raise ConfigurationError(f"{name} is {text!r}, and nothing is there")
+            found[name] = path
+    return found
+
+
 def _emulator_command(ports: Ports, folder: Path) -> list[str]:
     name = "arm" if ports.cloud == "azure" else "ec2"
+    libraries = _given().get("DEMO_LIBRARIES")
     return [
         sys.executable, "-m", "gpuspawner.cli", "emulator", name,
         "--port", str(ports.emulator), "--state", str(folder / name), "--network", ports.network,
+        *(["--libraries", str(libraries)] if libraries else []),
     ]  # fmt: skip
 
 

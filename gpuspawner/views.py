@@ -45,7 +45,8 @@ class CreditView:
     """How the credit of a running session stands, as it was looked at last.
 
     `balance_micros` is what the student has, less what is used and not charged yet, in millionths
-    of `unit`; None where students are not to see it. `deadline` is when the machine is stopped if
+    of `unit`, and `per_hour_micros` what an hour takes of it as things are; both None where students
+    are not to see it. `deadline` is when the machine is stopped if
     nothing changes, None when nothing ends it. `warned_seconds` is which warning is due: so many
     seconds before the deadline it began; each crossing has its own, and with it `reason` (`credit`
     or `limit`) and `sentence`. In the `grace`, the class pays.
@@ -58,6 +59,7 @@ class CreditView:
     warned_seconds: int | None = None
     sentence: Sentence | None = None
     grace: bool = False
+    per_hour_micros: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As it is sent."""
@@ -69,6 +71,7 @@ class CreditView:
             "warned_seconds": self.warned_seconds,
             "sentence": self.sentence.to_json() if self.sentence else None,
             "grace": self.grace,
+            "per_hour_micros": self.per_hour_micros,
         }
 
     @classmethod
@@ -82,6 +85,7 @@ class CreditView:
             data["warned_seconds"],
             Sentence.from_json(data["sentence"]) if data["sentence"] else None,
             data["grace"],
+            data.get("per_hour_micros"),
         )
 
 

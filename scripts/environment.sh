@@ -65,6 +65,8 @@ fi
 # this environment, and their Jupyter servers are to find the extension.
 install -D -m 644 -t "$venv/etc/jupyter/jupyter_server_config.d" \
   jupyter-config/server-config/labs_extension.json
+install -D -m 644 -t "$venv/share/jupyter/lab/settings/overrides.d" \
+  jupyter-config/lab-settings/gpuspawner.json
 # As `jupyter labextension develop` does it: what is built next is what is seen.
 mkdir -p "$venv/share/jupyter/labextensions"
 ln -sfn "$PWD/labs_extension/labextension" "$venv/share/jupyter/labextensions/gpuspawner-labs"

@@ -6,12 +6,14 @@ soon; within a kind the order is random. The number of tests of each kind is pri
 
 from __future__ import annotations
 
+import faulthandler
 import inspect
 import os
 from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from _pytest.faulthandler import fault_handler_stderr_fd_key
 from hypothesis import HealthCheck, Phase, settings
 
 from tests.labs_extension import backends
@@ -55,6 +57,15 @@ def _needs_a_loop(item: pytest.Item) -> bool:
     return kind_of(item) == "end_to_end" and inspect.iscoroutinefunction(
         getattr(item, "function", None)
     )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """The last resort, which ends everything, waits as long as the test's own time-out and more."""
+    marker = item.get_closest_marker("timeout")
+    if marker:
+        said_on = item.config.stash[fault_handler_stderr_fd_key]
+        faulthandler.dump_traceback_later(marker.args[0] + 30, exit=True, file=said_on)
 
 
 def pytest_report_header() -> str:

@@ -12,6 +12,10 @@ UNREACHABLE_SECONDS = 1800.0
 DISOWNED_SECONDS = 600.0
 """What holds until the orders say otherwise."""
 
+WARN_SECONDS = 300.0
+LAST_SAVE_SECONDS = 45.0
+"""So long before the machine gives up it says so, and asks the front ends to save."""
+
 
 @dataclass(frozen=True)
 class DeadMan:
@@ -40,6 +44,14 @@ class DeadMan:
         return replace(
             self, unreachable_seconds=unreachable_seconds, disowned_seconds=disowned_seconds
         )
+
+    def warns(self, why: str) -> tuple[float, float]:
+        """How many seconds before the end to warn, and to save: a part of a limit that is short.
+
+        Else a machine that is answered all the time would be warned all the time.
+        """
+        limit = self.unreachable_seconds if why == "unreachable" else self.disowned_seconds
+        return min(WARN_SECONDS, limit / 2), min(LAST_SAVE_SECONDS, limit / 4)
 
     def remaining(self, now: float) -> tuple[float, str]:
         """Seconds until we give up (0 or less: now), and why: `unreachable` or `disowned`."""

@@ -26,7 +26,10 @@ SESSION = "run/gpuspawner/session.json"
 LARGEST_SENSORS = 64 << 10
 SAMPLE_SECONDS = 10.0
 SAVE_SECONDS = 60.0
-"""How long saving and ending the server may take in all: the controller waits no longer."""
+"""How long saving and ending the server may take in all, until the controller says otherwise."""
+
+LONGEST_SAVE_SECONDS = 300.0
+"""An answer of a day must not keep a machine on that is to be off."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Answer:
                 issued=float(data.get("issued") or 0.0),
                 save_seconds=SAVE_SECONDS
                 if limit is None
-                else min(max(float(limit), 0.0), SAVE_SECONDS),
+                else min(max(float(limit), 0.0), LONGEST_SAVE_SECONDS),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise Unreachable(f"a heartbeat's answer that makes no sense: {error!r}") from error

@@ -31,10 +31,6 @@ HOME_SECONDS = 2.0
 PROBE_SECONDS = 0.25
 WATCH_SECONDS = 2.0
 LONGEST_BACKOFF = 30.0
-WARN_SECONDS = 300.0
-LAST_SAVE_SECONDS = 45.0
-"""So long before the machine gives up the front ends are asked to save."""
-
 OFF_SECONDS = 600.0
 """How long a machine whose session is over waits to be switched off before it does so itself."""
 
@@ -257,9 +253,10 @@ class Agent:
             remaining, why = min((remaining, why), (self._off_at - now, "over"))
         if why == "over":
             return remaining <= 0
-        if remaining <= WARN_SECONDS:
+        warns, saves = self._dead.warns(why)
+        if remaining <= warns:
             shown = {"verdict": "warn", "reason": why, "seconds_left": max(int(remaining), 0)}
-            if remaining <= LAST_SAVE_SECONDS:
+            if remaining <= saves:
                 shown = Saving(why, now).shown({**shown, "verdict": "save_and_stop"})
             self._show(shown)
         if remaining > 0:
@@ -286,8 +283,11 @@ class Agent:
         self._dead = self._dead.heard(self._clock.monotonic())
 
     def _back_off(self) -> float:
+        """Ever longer pauses, but none over the moment from which a warning or a save is due."""
         self._backoff = min(max(2 * self._backoff, 1.0), LONGEST_BACKOFF)
-        return self._backoff
+        remaining, why = self._dead.remaining(self._clock.monotonic())
+        ahead = (remaining - one for one in (*self._dead.warns(why), 0.0))
+        return min((self._backoff, *(one for one in ahead if one > 0)))
 
     def _show(self, session: dict[str, Any]) -> None:
         try:

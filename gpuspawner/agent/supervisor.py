@@ -174,8 +174,9 @@ class Supervisor:
             "USER": user,
             "LOGNAME": user,
             "SHELL": "/bin/bash",
-            # The hub's own PATH means nothing on this machine.
+            # The hub's own PATH means nothing on this machine; the image's does.
             "PATH": os.environ.get("PATH", os.defpath),
+            **{name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
             "LANG": self._orders.environment.get("LANG", "C.UTF-8"),
             "JUPYTERHUB_SERVICE_URL": self.url,
         }

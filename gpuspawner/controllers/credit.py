@@ -167,9 +167,13 @@ class CreditKeeper:
 
     def _view(self, session: Session, books: Books, verdict: Verdict) -> CreditView:
         wallet = books.wallets[session.account]
+        shown = self._record.shown_to == "students"
+        # In a grace the account pays for nothing, and then this machine is what it would pay for.
+        rates = wallet.rates or (session.rate,)
         return CreditView(
             unit=books.unit,
-            balance_micros=wallet.live if self._record.shown_to == "students" else None,
+            balance_micros=wallet.live if shown else None,
+            per_hour_micros=sum(rate.per_hour() for rate in rates) if shown else None,
             deadline=None if verdict.deadline is None else moment_of(verdict.deadline),
             reason=verdict.reason,
             warned_seconds=verdict.warned,

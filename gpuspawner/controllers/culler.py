@@ -180,6 +180,7 @@ class Culler:
     def _looks(self, reading: Reading, now: datetime) -> Iterator[_Look]:
         machines = self._machines()
         most = self._policy.session.extensions_per_day
+        in_class = self._policy.class_until(now)
         self._observations.forget({claim.name: claim for claim in reading.running})
         for claim in reading.running:
             kept = reading.kept.get(claim.name, Kept())
@@ -191,6 +192,7 @@ class Culler:
                 observed,
                 now,
                 hub_activity_at=self._seen.hub_activity.get(claim.name),
+                class_until=in_class,
                 held_until=kept.held_until,
                 lease_until=kept.lease_until,
                 extended_until=kept.extended_until,

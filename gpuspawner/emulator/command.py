@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,7 @@ def _emulator(options: argparse.Namespace) -> Emulator | arm.Emulator:
         ),
         "throttle": options.throttle,
         "network": options.network,
-        "make_host": _HOSTS[options.machines],
+        "make_host": _host(options),
     }
     if options.cloud == "arm":
         return arm.Emulator(**common, retry_after=options.retry_after)
@@ -57,11 +58,22 @@ def _emulator(options: argparse.Namespace) -> Emulator | arm.Emulator:
     return Emulator(**common)
 
 
-def _machines(root: Path, on_power: Callable[[str, str], None]) -> MachineHost:
-    # Not needed, and on some computers not possible, where the API alone is emulated.
-    from gpuspawner.emulator import machine  # noqa: PLC0415
+def _host(options: argparse.Namespace) -> Callable[..., MachineHost] | None:
+    make = _HOSTS[options.machines]
+    libraries: Path | None = options.libraries
+    if make is _machines and libraries is not None:
+        return partial(_machines, libraries=libraries.resolve(strict=True))
+    return make
 
-    return machine.MachineHost(root, on_power)
+
+def _machines(
+    root: Path, on_power: Callable[[str, str], None], *, libraries: Path | None = None
+) -> MachineHost:
+    # Not needed, and on some computers not possible, where the API alone is emulated.
+    from gpuspawner.emulator import machine, machine_image  # noqa: PLC0415
+
+    image = machine_image.host_image(libraries=libraries)
+    return machine.MachineHost(root, on_power, image=image)
 
 
 def _stubs(root: Path, on_power: Callable[[str, str], None]) -> MachineHost:
@@ -70,7 +82,7 @@ def _stubs(root: Path, on_power: Callable[[str, str], None]) -> MachineHost:
     return machine_stub.StubHost(root, on_power)
 
 
-_HOSTS: Mapping[str, Callable[[Path, Callable[[str, str], None]], MachineHost] | None] = {
+_HOSTS: Mapping[str, Callable[..., MachineHost] | None] = {
     "process": _machines,
     "stub": _stubs,
     "none": None,
@@ -106,6 +118,13 @@ def _cloud(clouds: Any, name: str, what: str, *, port: int) -> argparse.Argument
         default="process",
         help="boot machines as processes of this computer; let one process play them all, with a "
         "server that only says who it is, for hundreds of them; or keep them as entries of a list",
+    )
+    cloud.add_argument(
+        "--libraries",
+        type=Path,
+        metavar="FOLDER",
+        help="shared libraries that a machine's agent and server find before the system's, such as those "
+        "of a GPU driver that is installed elsewhere",
     )
     cloud.add_argument("--network", default="127.20", help="first two numbers of machine addresses")
     cloud.add_argument("--boot-seconds", type=float, default=8, help="until a machine runs")

@@ -27,6 +27,8 @@ class Image:
         folders: what a machine sees read-only besides the system, by its path in the machine.
         python_path: folders for the agent to be imported from.
         unit: the systemd unit that the machine's init starts.
+        libraries: a folder of shared libraries that the agent's programs find before the system's,
+            such as a GPU driver's; empty: none.
     """
 
     python: str
@@ -34,6 +36,7 @@ class Image:
     folders: Mapping[str, str] = field(default_factory=dict)
     python_path: tuple[str, ...] = ()
     unit: str = str(PACKAGE / "agent" / "gpuspawner-agent.service")
+    libraries: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The image, for the machine's process."""
@@ -48,20 +51,27 @@ class Image:
             folders=dict(data["folders"]),
             python_path=tuple(data["python_path"]),
             unit=data["unit"],
+            libraries=data["libraries"],
         )
+
+    def environment(self) -> dict[str, str]:
+        """What the image sets for the agent."""
+        found = {"PYTHONPATH": ":".join(self.python_path)}
+        return {**found, "LD_LIBRARY_PATH": self.libraries} if self.libraries else found
 
     def search_path(self, tools: str) -> str:
         """The machine's PATH, with the emulator's own commands in `tools` first."""
         return ":".join([tools, *self.path, SYSTEM_PATH])
 
 
-def host_image(extra: Mapping[str, Path] | None = None) -> Image:
+def host_image(extra: Mapping[str, Path] | None = None, *, libraries: Path | None = None) -> Image:
     """An image of the Python that runs now, with all that is installed in it.
 
     Args:
         extra: further folders to show read-only, by their path in the machine (course content).
+        libraries: a folder of shared libraries, shown under its own path.
     """
-    folders = [*_python_folders(), *_source_folders()]
+    folders = [*_python_folders(), *_source_folders(), *([libraries] if libraries else [])]
     shown = {str(folder): str(folder) for folder in folders}
     shown.update({inside: str(folder) for inside, folder in (extra or {}).items()})
     # Not resolved: the name in the virtual environment is what makes it that environment.
@@ -71,6 +81,7 @@ def host_image(extra: Mapping[str, Path] | None = None) -> Image:
         path=(str(python.parent),),
         folders=shown,
         python_path=(str(PACKAGE.parent),),
+        libraries=str(libraries or ""),
     )
 
 

@@ -143,7 +143,7 @@ def _init(
         root,
         Unit(Path(image.unit).read_text(encoding="utf-8")),
         image.search_path(tools),
-        environment={"PYTHONPATH": ":".join(image.python_path)},
+        environment=image.environment(),
         control=control,
         obey=obey,
         alone=mode != "plain",

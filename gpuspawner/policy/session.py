@@ -12,6 +12,7 @@ from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from gpuspawner.language import Sentence
 from gpuspawner.model import Reason
 from gpuspawner.policy import idle_sentences as words
+from gpuspawner.policy.timetable import ClassHours, class_until
 
 _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
@@ -36,8 +37,8 @@ class IdleLimits:
     """How long a machine may do nothing; `settings.idle` says what each means.
 
     `gpu_floor` is a percentage, `processor_floor` a percentage of one core: from there on it is
-    work. They are applied to what a machine reports, before the rule sees it. Without `enforce` the
-    rule is asked and nothing is stopped for it.
+    work. They are applied to what a machine reports, before the rule sees it. `classes` is when
+    `in_class` holds. Without `enforce` the rule is asked and nothing is stopped for it.
     """
 
     with_tab: timedelta = 30 * _MINUTE
@@ -56,6 +57,7 @@ class IdleLimits:
     minimum: timedelta = 10 * _MINUTE
     gpu_floor: float = 1.0
     processor_floor: float = 25.0
+    classes: tuple[ClassHours, ...] = ()
     enforce: bool = True
 
 
@@ -66,6 +68,10 @@ class Policy:
     idle: IdleLimits = field(default_factory=IdleLimits)
     session: SessionLimits = field(default_factory=SessionLimits)
     paid_minimum: timedelta = timedelta()
+
+    def class_until(self, now: datetime) -> datetime | None:
+        """When the class ends that there is now; None when there is none."""
+        return class_until(self.idle.classes, self.session.zone, now)
 
 
 _MISTAKEN = 1.5

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from traitlets import Bool, Float
+from traitlets import Bool, Float, List, Unicode
 from traitlets.config import Configurable
 
 from gpuspawner.language import _, say
+from gpuspawner.policy import timetable
 from gpuspawner.policy.session import IdleLimits
 from gpuspawner.settings.mistakes import Mistake, refuse
 
@@ -43,8 +44,15 @@ class Idle(Configurable):
 
     in_class_timeout = Float(
         2700.0,
-        help="Seconds without anybody's doing during a scheduled class, while the page is open. Default: 2700. Longer "
-        "than `with_tab_timeout`, because students listen; it costs a class that many minutes at most.",
+        help="Seconds without anybody's doing during a class (`class_hours`), while the page is open. Default: 2700. "
+        "Longer than `with_tab_timeout`, because students listen; it costs a class that many minutes at most.",
+    ).tag(config=True)
+
+    class_hours = List(
+        Unicode(),
+        help='When there is class each week, such as `["Tuesday 14:00-15:50", "Thursday 14:00-15:50"]`, in the '
+        "time zone of `c.Credit.timezone`. Default: none. In these hours `in_class_timeout` holds, so that nobody who "
+        "listens is stopped; a machine that is forgotten in class costs that much longer.",
     ).tag(config=True)
 
     no_show_timeout = Float(
@@ -144,6 +152,7 @@ class Idle(Configurable):
             minimum=timedelta(seconds=self.minimum_uptime),
             gpu_floor=self.gpu_floor,
             processor_floor=self.processor_floor,
+            classes=tuple(timetable.parse(text) for text in self.class_hours),
         )
 
     def mistakes(self) -> list[Mistake]:
@@ -162,6 +171,11 @@ class Idle(Configurable):
             _mistake(name, _("{setting} must be more than 0 percent, or idling is work"))
             for name in ("gpu_floor", "processor_floor")
             if not getattr(self, name) > 0
+        ]
+        found += [
+            Mistake("c.Idle.class_hours", say(_NO_CLASS, setting="c.Idle.class_hours", value=text))
+            for text in self.class_hours
+            if not _is_class(text)
         ]
         if self.without_tab_timeout > self.with_tab_timeout:
             message = _(
@@ -194,6 +208,17 @@ _NOT_NEGATIVE = (
     "warning",
     "minimum_uptime",
 )
+
+
+_NO_CLASS = _("{setting} must name a day and hours such as “Tuesday 14:00-15:50”; it has “{value}”")
+
+
+def _is_class(text: str) -> bool:
+    try:
+        timetable.parse(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _mistake(name: str, message: str) -> Mistake:

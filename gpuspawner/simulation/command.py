@@ -48,7 +48,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         metavar="FOLDER",
-        help="write simulation.json and simulation.svg there",
+        help="write simulation.json and simulation.svg there, or sweep.json",
     )
     command.add_argument("--json", action="store_true", help="print JSON")
     command.add_argument(
@@ -78,9 +78,11 @@ def run(parsed: argparse.Namespace, language: str) -> str:
     seeds = range(parsed.terms or (SWEEP_SEEDS if parsed.sweep else SEEDS))
     if parsed.sweep:
         lines = sweep(assumed, policy, seeds, parsed.workers)
-        if parsed.json:
-            return json.dumps([words.as_json(line) for line in lines], indent=2) + "\n"
-        return words.table(lines, language) + "\n"
+        data = json.dumps(words.swept(assumed, seeds, lines), indent=2) + "\n"
+        if parsed.output is not None:
+            parsed.output.mkdir(parents=True, exist_ok=True)
+            (parsed.output / "sweep.json").write_text(data, encoding="utf-8")
+        return data if parsed.json else words.table(lines, language) + "\n"
     report = simulate(assumed, policy, seeds, parsed.workers)
     if parsed.output is not None:
         _write(parsed.output, report, language)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import statistics
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -14,6 +15,7 @@ from gpuspawner.simulation.assumptions import DAY, Assumptions
 from gpuspawner.simulation.rules import STOCK, Never, Nightly, Quiet, Rule
 from gpuspawner.simulation.run import Outcome, run
 from gpuspawner.simulation.shipped import Shipped
+from gpuspawner.simulation.student import Student
 
 SHIPPED = "shipped"
 ORACLE = "oracle"
@@ -108,16 +110,30 @@ def play(
     assumed: Assumptions, compared: Mapping[str, Rule], seeds: Sequence[int], workers: int = 1
 ) -> list[dict[str, Outcome]]:
     """What came of each term, by rule."""
-    jobs = [(assumed, dict(compared), seed) for seed in seeds]
+    return play_all([(assumed, compared, seed) for seed in seeds], workers)
+
+
+def play_all(
+    jobs: Sequence[tuple[Assumptions, Mapping[str, Rule], int]], workers: int = 1
+) -> list[dict[str, Outcome]]:
+    """What came of each job, by rule: a term with these assumptions and this seed under these rules.
+
+    One pool of processes for all of them. Neighbours with the same term draw it once.
+    """
     if workers == 1 or len(jobs) == 1:
         return [_term(*job) for job in jobs]
     with ProcessPoolExecutor(workers) as pool:
         return list(pool.map(_term, *zip(*jobs, strict=True)))
 
 
+@functools.lru_cache(maxsize=1)
+def _class(assumed: Assumptions, seed: int) -> tuple[Student, ...]:
+    return tuple(draw.a_class(assumed, seed))
+
+
 def _term(assumed: Assumptions, compared: Mapping[str, Rule], seed: int) -> dict[str, Outcome]:
     found = {name: Outcome() for name in compared}
-    for student in draw.a_class(assumed, seed):
+    for student in _class(assumed, seed):
         for name, rule in compared.items():
             found[name].add(run(assumed, student, rule))
     return found

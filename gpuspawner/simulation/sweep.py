@@ -10,8 +10,9 @@ from typing import Any
 from gpuspawner.policy.session import Policy
 from gpuspawner.simulation import draw
 from gpuspawner.simulation.assumptions import Assumptions
-from gpuspawner.simulation.report import SHIPPED, Line, line, play
+from gpuspawner.simulation.report import Line, line, play_all
 from gpuspawner.simulation.rules import Rule
+from gpuspawner.simulation.run import Outcome
 from gpuspawner.simulation.shipped import Shipped
 
 
@@ -99,8 +100,10 @@ def sweep(
 
     Changes of limits are played on the same terms, so their differences are the limits' alone.
     """
-    lines = []
-    for change in changes(assumed, policy):
-        terms = play(change.assumed, {SHIPPED: change.rule}, seeds, workers)
-        lines.append(line(change.assumed, change.name, [term[SHIPPED] for term in terms]))
-    return lines
+    tried = changes(assumed, policy)
+    jobs = [(one.assumed, {one.name: one.rule}, seed) for seed in seeds for one in tried]
+    found: dict[str, list[Outcome]] = {one.name: [] for one in tried}
+    for term in play_all(jobs, workers):
+        for name, outcome in term.items():
+            found[name].append(outcome)
+    return [line(one.assumed, one.name, found[one.name]) for one in tried]

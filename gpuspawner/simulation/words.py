@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from gpuspawner.language import Sentence, _, say
+from gpuspawner.simulation.assumptions import Assumptions
 from gpuspawner.simulation.report import ORACLE, SHIPPED, Budget, Line, Report
 
 NAMES: Mapping[str, Sentence] = {
@@ -64,9 +65,13 @@ def everything(report: Report, budget: Budget | None) -> dict[str, Any]:
     return {**report.to_json(), "budget": asdict(budget) if budget else None}
 
 
-def as_json(line: Line) -> dict[str, Any]:
-    """One line as JSON."""
-    return asdict(line)
+def swept(assumed: Assumptions, seeds: Sequence[int], lines: Sequence[Line]) -> dict[str, Any]:
+    """The lines of a sweep as JSON; `rule` is what was changed, the first line nothing."""
+    return {
+        "assumptions": asdict(assumed),
+        "seeds": list(seeds),
+        "changes": [asdict(line) for line in lines],
+    }
 
 
 def table(lines: Sequence[Line], language: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -41,8 +42,13 @@ class HeartbeatHandler(AgentHandler):
             raise
         seen = services.board.seen
         credit, session = seen.credit_of(claim), seen.session_of(claim)
-        now, interval = services.clock.now(), services.agent.heartbeat_seconds
-        self.reply(verdict(claim, interval, body.generation, credit, session, now))
+        terms = Terms(
+            services.agent.heartbeat_seconds,
+            services.controller.save_timeout,
+            services.policy.session.extension,
+        )
+        now = services.clock.now()
+        self.reply(verdict(claim, terms, body.generation, credit, session, now))
 
     async def _take(self, speaker: Speaker, body: HeartbeatBody) -> Claim:
         """Note the time and what the machine sees.
@@ -72,15 +78,24 @@ class HeartbeatHandler(AgentHandler):
             self.services.wake_culler()
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an admin has set: seconds between heartbeats, the time to save, and what a click gives."""
+
+    interval: float
+    save: timedelta
+    extension: timedelta
+
+
 def verdict(
     claim: Claim,
-    interval: float,
-    generation: int = 0,
-    credit: CreditView | None = None,
-    session: SessionView | None = None,
-    now: datetime | None = None,
+    terms: Terms,
+    generation: int,
+    credit: CreditView | None,
+    session: SessionView | None,
+    now: datetime,
 ) -> dict[str, Any]:
-    """The answer to a heartbeat: what the wish means for the machine. `interval` in seconds.
+    """The answer to a heartbeat: what the wish means for the machine.
 
     A machine that was told a later generation than we know of is not asked to save and stop: then
     our database is older than the machine, and the wish in it is an older one. Saying so falsely
@@ -88,24 +103,28 @@ def verdict(
     """
     keep = claim.desired is Desired.RUNNING or generation > claim.generation
     notice = nearest(credit, session) if keep else Notice(None, claim.reason, claim.because)
-    left = notice.deadline - now if notice.deadline and now else None
-    if left is not None and left < _NEAR:
-        interval = min(interval, _NEAR_SECONDS)
+    left = notice.deadline - now if notice.deadline else None
+    near = left is not None and left < _NEAR
     warns = keep and notice.sentence is not None
     saves = not keep or (warns and left is not None and left <= _SAVE)
+    # The machine is switched off then, whether it has saved or not.
+    save_seconds = max(0.0, (claim.desired_at + terms.save - now).total_seconds())
+    stops = "save_and_stop" if save_seconds else "stop_now"
     return {
         "generation": claim.generation,
         "issued": issued(claim),
-        "verdict": "save_and_stop" if not keep else "warn" if warns else "keep",
+        "verdict": stops if not keep else "warn" if warns else "keep",
         "reason": notice.reason.value if notice.reason else None,
         "sentence": _texts(notice.sentence),
         "deadline": notice.deadline.isoformat() if notice.deadline else None,
         "balance": _balance(credit),
-        "next_heartbeat_seconds": interval,
+        "next_heartbeat_seconds": min(terms.interval, _NEAR_SECONDS) if near else terms.interval,
+        "save_seconds": None if keep or not save_seconds else save_seconds,
         "session": {
             "mode": session.mode if session else "starting" if claim.up_at is None else "unknown",
             "because": _texts(session.because if session else None),
             "extensions_left": session.extensions_left if session else 0,
+            "extension_seconds": terms.extension.total_seconds(),
             "lease_until": _time(session.lease_until) if session else None,
             "save": _save_id(claim, notice) if saves else None,
         },
@@ -130,4 +149,8 @@ def _time(moment: datetime | None) -> str | None:
 def _balance(credit: CreditView | None) -> dict[str, Any] | None:
     if credit is None or credit.balance_micros is None:
         return None
-    return {"micros": credit.balance_micros, "unit": credit.unit}
+    return {
+        "micros": credit.balance_micros,
+        "unit": credit.unit,
+        "per_hour_micros": credit.per_hour_micros,
+    }

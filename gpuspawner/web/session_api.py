@@ -102,6 +102,7 @@ def _session(services: Services, standing: Standing, now: datetime) -> Session:
         services.observations.of(claim),
         now,
         hub_activity_at=seen.hub_activity.get(claim.name),
+        class_until=services.policy.class_until(now),
         held_until=kept.held_until,
         lease_until=kept.lease_until,
         extended_until=kept.extended_until,

@@ -127,3 +127,7 @@ c.Controller.database_url = f"sqlite:///{folder}/gpuspawner.sqlite"
 c.Controller.fast_interval = 1.0
 c.Controller.slow_interval = 10.0
 c.Agent.heartbeat_interval = 2.0
+
+# Settings of your own, to try them: DEMO_CONFIG=mine.py make demo
+if mine := os.environ.get("DEMO_CONFIG"):
+    load_subconfig(mine)

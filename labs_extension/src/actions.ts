@@ -34,7 +34,7 @@ export class Actions {
     model.changed.connect(this._lost);
   }
 
-  /** Thirty minutes more, as often as the administrator allows. */
+  /** More time, as much and as often as the administrator allows. */
   async keep(): Promise<void> {
     await this._press('keep', this._trans.__('More time was not given'));
   }

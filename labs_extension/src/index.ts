@@ -21,7 +21,7 @@ import { Follower } from './outputs.ts';
 import { Panel, StatusItem } from './panel.tsx';
 import { Tab } from './tab.ts';
 import { TemporaryFiles } from './temporary.ts';
-import { languageOf } from './words.ts';
+import { keepLabel, languageOf } from './words.ts';
 
 const ID = 'gpuspawner-labs';
 
@@ -83,7 +83,7 @@ function addCommands(
   const commands = {
     [`${ID}:open`]: { label: trans.__('Show my machine'), icon: chipIcon, execute: open },
     [`${ID}:keep`]: {
-      label: trans.__('Keep running +30 min'),
+      label: () => keepLabel(model.session, trans),
       isEnabled,
       execute: () => actions.keep()
     },

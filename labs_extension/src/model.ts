@@ -21,6 +21,9 @@ const HIDDEN_SECONDS = 15;
 const LONGEST_SECONDS = 60;
 const STORAGE_SECONDS = 30;
 
+/** What JupyterHub and its proxy answer in the place of a server that has gone. */
+const GONE = [424, 502, 503, 504];
+
 export class LabModel {
   session: SessionReport | null = null;
   gpu: GpuReport | null = null;
@@ -155,7 +158,7 @@ export class LabModel {
         }
       }
     } catch (error) {
-      this.reachable = error instanceof Refused;
+      this.reachable = error instanceof Refused && !GONE.includes(error.status);
       throw error; // so that the next request comes later
     } finally {
       this._changed.emit();

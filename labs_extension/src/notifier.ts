@@ -6,7 +6,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { Actions } from './actions.ts';
 import type { LabModel } from './model.ts';
 import { type Due, dueOf, follow, fitting, type Memory, NOTHING } from './warning.ts';
-import { type Language, moment, said } from './words.ts';
+import { keepLabel, type Language, moment, said } from './words.ts';
 
 /** JupyterLab cuts what is longer. */
 const LONGEST = 140;
@@ -69,7 +69,7 @@ export class Notifier {
       ...(more
         ? [
             {
-              label: trans.__('Keep running +30 min'),
+              label: keepLabel(this._model.session, trans),
               displayType: 'accent' as const,
               callback: () => void this._actions.keep()
             }

@@ -40,6 +40,8 @@ export interface SessionReport {
     mode: Mode;
     because?: Said | null;
     extensions_left?: number | null;
+    /** What a click on *Keep running* gives. */
+    extension_seconds?: number | null;
     lease_until?: string | null;
     save?: string | null;
   } | null;

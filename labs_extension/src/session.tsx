@@ -5,7 +5,17 @@ import * as React from 'react';
 
 import type { Actions } from './actions.ts';
 import type { SessionReport } from './reports.ts';
-import { amount, type Language, lasts, mode, moment, said, span, stopsAt } from './words.ts';
+import {
+  amount,
+  keepLabel,
+  type Language,
+  lasts,
+  mode,
+  moment,
+  said,
+  span,
+  stopsAt
+} from './words.ts';
 
 interface Properties {
   report: SessionReport;
@@ -54,7 +64,7 @@ function Buttons(properties: Properties): React.ReactElement {
         disabled={left === 0}
         onClick={() => void actions.keep()}
       >
-        {trans.__('Keep running +30 min')}
+        {keepLabel(report, trans)}
       </button>
       {left !== null && (
         <p className="jp-gpuspawner-note">
@@ -90,7 +100,7 @@ export function CreditPart(properties: Properties): React.ReactElement | null {
         {price !== null && price !== undefined && (
           <>
             <dt>{trans.__('An hour costs')}</dt>
-            <dd>{amount(price, balance.unit, trans)}</dd>
+            <dd>{amount(price, balance.unit, trans, 1)}</dd>
           </>
         )}
         {length !== null && (

@@ -22,9 +22,12 @@ export function said(sentence: Said | null | undefined, language: Language): str
 const SIGNS: Record<string, string> = { USD: '$', KRW: '₩', EUR: '€', GBP: '£', JPY: '¥' };
 const WHOLE = ['KRW', 'JPY'];
 
-/** An amount of credit, rounded down as on the hub's pages: nobody is promised what is not there. */
-export function amount(micros: number, unit: string, trans: Translate): string {
-  const places = WHOLE.includes(unit) ? 0 : 2;
+/**
+ * An amount of credit, rounded down as on the hub's pages: nobody is promised what is not there.
+ * A price has as many further places as it is written with there.
+ */
+export function amount(micros: number, unit: string, trans: Translate, further = 0): string {
+  const places = (WHOLE.includes(unit) ? 0 : 2) + further;
   const step = 10 ** (6 - places);
   const whole = Math.floor(micros / step) / 10 ** places;
   const number = Math.abs(whole).toLocaleString('en', {
@@ -59,6 +62,14 @@ export function span(seconds: number, trans: Translate): string {
   return minutes > 0
     ? trans.__('%1 min', `${minutes}`)
     : trans.__('%1 s', `${Math.max(0, Math.floor(seconds))}`);
+}
+
+/** The button that gives more time: how much is the administrator's to say. */
+export function keepLabel(report: SessionReport | null, trans: Translate): string {
+  const seconds = report?.session?.extension_seconds;
+  return seconds
+    ? trans.__('Keep running +%1', span(seconds, trans))
+    : trans.__('Keep running');
 }
 
 /** A moment on the reader's clock, with the day when it is more than 20 hours away. */

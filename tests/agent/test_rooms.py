@@ -156,6 +156,16 @@ def test_the_dead_man_waits_ten_minutes_when_disowned_and_forgets_it_when_known(
     assert dead.heard(699.0).remaining(700.0) == (1799.0, "unreachable")
 
 
+def test_the_dead_man_warns_five_minutes_before_and_for_no_more_than_half_of_a_short_limit() -> (
+    None
+):
+    dead = DeadMan(heard_at=0.0)
+    assert (dead.warns("unreachable"), dead.warns("disowned")) == ((300.0, 45.0), (300.0, 45.0))
+    short = dead.limited(unreachable_seconds=120.0, disowned_seconds=60.0)
+    assert (short.warns("unreachable"), short.warns("disowned")) == ((60.0, 30.0), (30.0, 15.0))
+    assert short.heard(50.0).remaining(50.0)[0] > short.warns("unreachable")[0]
+
+
 @pytest.mark.parametrize(
     ("status", "error"),
     [(401, Disowned), (403, Disowned), (404, Disowned), (409, NotWanted), (500, Unreachable)],

@@ -235,6 +235,7 @@ class TestWhoseCreditEnds:
             or abs((view.deadline - moment_of(room.now + left // 1000)).total_seconds()) <= 60
         )
         assert view.deadline > moment_of(began + 1000)
+        assert view.per_hour_micros == 3_600_000
 
     async def test_is_not_shown_it_where_only_teachers_see_it(self, tmp_path, ruled):
         async with staged(tmp_path) as stage:
@@ -242,7 +243,7 @@ class TestWhoseCreditEnds:
             await room.works("alice", SOME)
             await room.goes_on("alice", 120)
             view = stage.seen.credit_of(await stage.claim("alice"))
-            assert view.balance_micros is None
+            assert (view.balance_micros, view.per_hour_micros) == (None, None)
             assert view.deadline is not None
 
     async def test_stops_nobody_else(self, room):

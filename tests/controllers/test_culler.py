@@ -15,6 +15,7 @@ from gpuspawner.policy import clicks
 from gpuspawner.policy.idle import RULE_VERSION
 from gpuspawner.policy.observed import Facts, session_of
 from gpuspawner.policy.session import IdleLimits, Policy, day_begins
+from gpuspawner.policy.timetable import parse
 from gpuspawner.store import events, sessions
 from gpuspawner.store.observations import Observations
 from tests.controllers.stage import Stage, name_of, staged
@@ -153,6 +154,17 @@ class TestAForgottenMachine:
         await room.opens("alice", replace(NOBODY, tabs=1, human_age=0, busy=1))
         await room.passes(60)
         assert (await room.ended("alice"))[0] == "stopped"
+
+    @pytest.mark.parametrize(
+        ("classes", "found"),
+        [("Monday 08:00-09:50", RUNNING), ("Monday 12:00-13:50", IDLE)],
+    )
+    async def test_with_an_open_page_has_more_time_in_class(self, room, classes, found):
+        room.policy = Policy(IdleLimits(classes=(parse(classes),)))
+        room.restart()
+        await room.opens("alice", replace(NOBODY, tabs=1, human_age=0))
+        await room.passes(39)
+        assert (await room.ended("alice"), room.told == []) == (found, found == RUNNING)
 
     async def test_is_not_stopped_when_the_rule_is_only_to_be_seen(self, room):
         room.policy = Policy(IdleLimits(enforce=False))

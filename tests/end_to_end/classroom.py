@@ -4,15 +4,36 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
+
+from tests.ports import free_base
+
+BASES, PORTS = range(30000, 31000, 100), (0, 1, 10, 20, 81)
+"""Of the demo. With these bases its machines have the networks 127.240 to 127.249, which no other
+tests use."""
+
+TOKEN = "e2e-admin-token"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 
 def wait_until(true: Callable[[], Any], seconds: float, world: Callable[[], str]) -> Any:
@@ -175,3 +196,35 @@ def _tail(path: Path, lines: int = 60) -> str:
     if not path.exists():
         return "(none)"
     return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
+
+
+@contextmanager
+def opened(folder: Path, **given: str) -> Iterator[Classroom]:
+    """A demo that runs, with these variables; afterwards not one of its processes may be left."""
+    base = free_base(BASES, PORTS)
+    environment = {
+        **{key: value for key, value in os.environ.items() if not key.startswith("JUPYTERHUB_")},
+        "DEMO_DIR": str(folder),
+        "DEMO_PORT_BASE": str(base),
+        "DEMO_ADMIN_TOKEN": TOKEN,
+        "PYTHONUNBUFFERED": "1",
+        **given,
+    }
+    log = (folder / "demo.log").open("wb")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gpuspawner.cli", "demo"],
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        start_new_session=True,
+    )
+    room = Classroom(base, TOKEN, folder, process)
+    try:
+        wait_until(room.is_open, 90, room.world)
+        yield room
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+        log.close()
+    assert process.returncode == 0
+    assert room.processes_left() == []

@@ -3,32 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from tests.end_to_end.classroom import Classroom, wait_until
-from tests.ports import free_base
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-TOKEN = "e2e-admin-token"
-BASES, PORTS = range(30000, 31000, 100), (0, 1, 10, 20, 81)
-"""Of the demo. With these bases its machines have the networks 127.240 to 127.249, which no other
-tests use."""
+from tests.end_to_end.classroom import CHROMIUM, FLAGS, opened
 
 
 @pytest.fixture(scope="session")
@@ -41,34 +21,9 @@ def shots(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def classroom(tmp_path_factory):
-    """A demo that runs; afterwards not one of its processes may be left."""
-    folder = tmp_path_factory.mktemp("demo")
-    base = free_base(BASES, PORTS)
-    environment = {
-        **{key: value for key, value in os.environ.items() if not key.startswith("JUPYTERHUB_")},
-        "DEMO_DIR": str(folder),
-        "DEMO_PORT_BASE": str(base),
-        "DEMO_ADMIN_TOKEN": TOKEN,
-        "PYTHONUNBUFFERED": "1",
-    }
-    log = (folder / "demo.log").open("wb")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gpuspawner.cli", "demo"],
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        env=environment,
-        start_new_session=True,
-    )
-    room = Classroom(base, TOKEN, folder, process)
-    try:
-        wait_until(room.is_open, 90, room.world)
+    """One demo for all that need no settings of their own."""
+    with opened(tmp_path_factory.mktemp("demo")) as room:
         yield room
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(60)
-        log.close()
-    assert process.returncode == 0
-    assert room.processes_left() == []
 
 
 @pytest.fixture(scope="session")

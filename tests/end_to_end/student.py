@@ -43,13 +43,17 @@ class Student:
 
     def runs_a_cell(self, code: str) -> None:
         """A new notebook, one cell, Shift+Enter."""
+        self.writes_a_cell(code)
+        self.page.keyboard.press("Shift+Enter")
+
+    def writes_a_cell(self, code: str) -> None:
+        """A new notebook, and its one cell is not run yet."""
         self.page.locator('.jp-LauncherCard[data-category="Notebook"]').first.click()
         cell = self.page.locator(".jp-Notebook .jp-Cell .cm-content").first
         expect(cell).to_be_visible(timeout=PATIENT)
         expect(self.page.locator("#jp-main-statusbar")).to_contain_text("| Idle", timeout=PATIENT)
         cell.click()
         self.page.keyboard.type(code)
-        self.page.keyboard.press("Shift+Enter")
 
     def sees_output(self, text: str) -> None:
         expect(self.page.locator(".jp-OutputArea-output").first).to_contain_text(

@@ -65,6 +65,9 @@ def test_a_nightly_stop_is_a_time_in_a_zone():
         ({"gpu_cap": -1.0}, ["c.Idle.gpu_cap"]),
         ({"gpu_floor": 0.0}, ["c.Idle.gpu_floor"]),
         ({"tab_grace": float("nan")}, ["c.Idle.tab_grace"]),
+        ({"class_hours": ["Monday 9:00-11:00", "Mo 9:00-11:00"]}, ["c.Idle.class_hours"]),
+        ({"class_hours": ["Friday 22:00-01:00"]}, ["c.Idle.class_hours"]),
+        ({"class_hours": ["Friday"]}, ["c.Idle.class_hours"]),
     ],
 )
 def test_what_contradicts_itself_is_refused_by_name(values, named):

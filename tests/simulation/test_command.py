@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from xml.etree import ElementTree
 
 import pytest
@@ -116,3 +117,16 @@ def test_the_sweep_changes_one_thing_at_a_time_and_names_it():
     assert len({one.name for one in found}) == len(found)
     for one in found[1:]:
         assert (one.assumed, one.rule) != (found[0].assumed, found[0].rule), one.name
+
+
+def test_a_sweep_has_a_line_for_each_change_and_the_first_is_what_is_shipped(tmp_path, capsys):
+    small = [*SMALL, "--sweep", "--workers", "2", "--output", str(tmp_path)]
+    assert cli.main(["simulate", *small, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == json.loads((tmp_path / "sweep.json").read_text())
+    assumed = Assumptions(students=4, weeks=3)
+    assert [one["rule"] for one in told["changes"]] == [
+        one.name for one in changes(assumed, Policy())
+    ]
+    alone = asdict(simulate(assumed, Policy(), range(2)).line(SHIPPED))
+    assert told["changes"][0] | {"rule": SHIPPED} == alone

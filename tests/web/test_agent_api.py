@@ -138,7 +138,27 @@ async def test_a_heartbeat_is_told_to_keep_on_and_then_to_save(there: House):
     )
     await there.ask("POST", f"claims/{name_of('alice')}/stop", {"generation": 1})
     _status, said = await beat(there, token)
-    assert (said["verdict"], said["reason"]) == ("save_and_stop", "user")
+    assert (said["verdict"], said["reason"], said["save_seconds"]) == (
+        "save_and_stop",
+        "user",
+        60.0,
+    )
+
+
+async def test_a_machine_is_told_how_much_of_its_time_to_save_is_left_and_when_none_is(
+    there: House,
+):
+    token = await started(there)
+    await report(there, token, "up")
+    _status, said = await beat(there, token)
+    assert said["save_seconds"] is None
+    await there.ask("POST", f"claims/{name_of('alice')}/stop", {"generation": 1})
+    told = []
+    for seconds in (20, 30, 11):
+        there.stage.clock.turn(seconds)
+        _status, said = await beat(there, token)
+        told.append((said["verdict"], said["save_seconds"]))
+    assert told == [("save_and_stop", 40.0), ("save_and_stop", 10.0), ("stop_now", None)]
 
 
 async def test_a_machine_that_has_saved_is_stopped_in_the_next_pass(there: House):

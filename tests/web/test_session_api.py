@@ -79,7 +79,8 @@ async def test_a_machine_is_told_what_it_does_why_and_when_it_stops(there: House
     assert said["verdict"] == "keep"
     assert said["session"]["because"]["en"] == "It waits for somebody to open it."
     assert said["session"] | {"because": None} == {
-        "mode": "no_show", "because": None, "extensions_left": 3, "lease_until": None, "save": None,
+        "mode": "no_show", "because": None, "extensions_left": 3, "extension_seconds": 1800.0,
+        "lease_until": None, "save": None,
     }  # fmt: skip
 
 

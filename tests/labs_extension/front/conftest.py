@@ -147,6 +147,7 @@ async def stage(make_server, library, tmp_path, monkeypatch) -> Stage:
             "mode": "active",
             "because": because,
             "extensions_left": 2,
+            "extension_seconds": 1800.0,
             "lease_until": None,
             "save": None,
         },

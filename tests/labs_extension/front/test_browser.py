@@ -138,6 +138,16 @@ async def test_stop_my_machine_asks_saves_stops_and_goes_to_the_hub(stage, page)
     assert (stage.root / "notes.txt").read_text() == "new old\n"
 
 
+async def test_a_page_whose_machine_has_been_stopped_goes_to_the_hub_which_says_why(stage, page):
+    await page.route("**/hub/home", lambda route: route.fulfill(body="the hub's page"))
+    await opened(page, panel=False)
+    stage.says(verdict="save_and_stop", reason="idle", sentence=IDLE, deadline=None)
+    await expect(page.locator(TOAST)).to_contain_text("is stopping", timeout=PATIENCE)
+    # What the hub answers for a server that does not run.
+    await page.route("**/gpuspawner/api/session?*", lambda route: route.fulfill(status=424))
+    await page.wait_for_url("**/hub/home")
+
+
 async def _edit(page, text: str) -> None:
     await page.locator(".jp-FileEditor .cm-content").click()
     await page.keyboard.press("Control+Home")

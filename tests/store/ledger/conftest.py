@@ -1,26 +1,15 @@
 from __future__ import annotations
 
-import faulthandler
 import shutil
 from collections.abc import Iterator
 
 import pytest
-from _pytest.faulthandler import fault_handler_stderr_fd_key
 from sqlalchemy import Engine
 
 from gpuspawner.store.database import Connection, Database, engine_of
 from tests.store import postgresql
 from tests.store.ledger.bank import Bank
 from tests.store.wishes import KEY
-
-
-@pytest.fixture(autouse=True)
-def _patience(request: pytest.FixtureRequest) -> None:
-    """The last resort, which ends everything, waits longer than a test's own time-out."""
-    marker = request.node.get_closest_marker("timeout")
-    if marker:
-        said_on = request.config.stash[fault_handler_stderr_fd_key]
-        faulthandler.dump_traceback_later(marker.args[0] + 30, exit=True, file=said_on)
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

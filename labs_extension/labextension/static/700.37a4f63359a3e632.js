@@ -114,6 +114,10 @@
   font-size: var(--jp-ui-font-size1);
 }
 
+.jp-gpuspawner-panel button.jp-mod-styled:disabled {
+  opacity: 0.4;
+}
+
 .jp-gpuspawner-panel select.jp-mod-styled {
   box-sizing: border-box;
   height: 32px;

@@ -63,7 +63,7 @@ def test_the_wheel_has_every_file_of_the_packages_and_the_front_end_where_jupyte
     _packed, installed = distributions
     packages = _names(
         lambda parts: (
-            parts[0] in ("gpuspawner", "labs_extension")
+            parts[0] in ("course_content", "gpuspawner", "labs_extension")
             and not (parts[0] == "labs_extension" and parts[1] in FRONT_END)
         )
     )

@@ -58,6 +58,10 @@ async def a_term(there: School) -> None:
     await there.post(
         "reversals", "teacher", {"transaction": made["transaction"], "reason": "a slip"}
     )
+    for lift in (False, True):
+        await there.house.stage.clock.advance(60)
+        why = {"reason": "청구서가 이상합니다", "lift": lift}
+        await there.house.ask("POST", "stop-everything", why, token="admin")
     await there.house.put("alice")
 
 

@@ -54,9 +54,10 @@ if said is None:
         )
     )
 else:
+    balance = said.get("balance") or {"micros": 0, "unit": "?"}
     print(
         words(en="Your credit, as of a moment ago:", ko="조금 전 기준 내 크레딧:"),
-        said.get("balance"),
+        f"{balance['micros'] / 1_000_000:,.2f} {balance['unit']}",
     )
     print(
         words(en="The machine stops at:", ko="컴퓨터가 꺼지는 시각:"), said.get("deadline") or "–"
@@ -65,12 +66,12 @@ else:
 # %% [markdown] lang="en"
 # ## What is kept
 #
-# Your home folder is on a disk of its own, which is kept when the machine is stopped. Everything else is gone then, `/tmp` too.
+# Your home folder is on a disk of its own, which is kept when the machine is stopped. So are packages that you install with `%pip install`. Everything else is gone then, `/tmp` too.
 
 # %% [markdown] lang="ko"
 # ## 남는 것과 사라지는 것
 #
-# 홈 폴더는 따로 있는 디스크에 있어서, 컴퓨터를 꺼도 남아요. 나머지는 모두 사라져요. `/tmp`도 마찬가지예요.
+# 홈 폴더는 따로 있는 디스크에 있어서, 컴퓨터를 꺼도 남아요. `%pip install`로 설치한 패키지도 남아요. 나머지는 모두 사라져요. `/tmp`도 마찬가지예요.
 
 # %%
 for place in (Path.home() / "my-results.csv", Path("/tmp/my-results.csv")):
@@ -87,14 +88,24 @@ check(
 )
 
 # %% [markdown] lang="en"
+# ## The lessons are yours
+#
+# Change them as you like. When the course is updated, what you have changed stays as it is, and the new version is put beside it. The panel **My machine**, the chip on the left, says what is new.
+
+# %% [markdown] lang="ko"
+# ## 노트북은 여러분 거예요
+#
+# 마음껏 고쳐도 돼요. 강의 자료가 업데이트되어도 여러분이 고친 노트북은 그대로 있고, 새 노트북이 그 옆에 생겨요. 왼쪽에 칩 모양으로 있는 **내 머신**을 누르면 무엇이 새로 들어왔는지 보여요.
+
+# %% [markdown] lang="en"
 # ## Stop when you are done
 #
-# **File → Hub Control Panel → Stop My Server.** Closing the browser does not stop the machine at once. A training that runs is better left alone: the machine is not stopped while it computes.
+# **File → Stop my machine**, or the button in the panel **My machine**. What is open is saved first. When you only close the browser, the machine goes on for a while, and costs. To let a training finish without you, press **Go on until my work is done**.
 
 # %% [markdown] lang="ko"
 # ## 다 썼으면 끄기
 #
-# **File → Hub Control Panel → Stop My Server**를 누르세요. 브라우저를 닫는다고 컴퓨터가 바로 꺼지지는 않아요. 학습이 돌고 있다면 그대로 두어도 돼요. 계산 중에는 끄지 않아요.
+# **파일 → 내 머신 중지**를 누르거나 **내 머신** 패널의 버튼을 누르세요. 열려 있는 문서를 먼저 저장해요. 브라우저만 닫으면 컴퓨터가 한동안 더 켜져 있고 크레딧도 줄어요. 자리를 비운 사이에 학습을 끝까지 돌리려면 **작업이 끝날 때까지 계속**을 누르세요.
 
 # %% [markdown] lang="en"
 # **Next:** [Is there a GPU?](01_is_there_a_gpu.ipynb)

@@ -50,6 +50,8 @@ def test_a_student_works_stops_and_comes_back_faster_to_the_same_files(
     alice.reaches_lab()
     first = time.monotonic() - begun
 
+    for language in ("en", "ko"):
+        assert alice.file(f"course/{language}/00_start_here.ipynb")["nbformat"] == 4
     alice.runs_a_cell(WRITE)
     alice.sees_output("42")
     alice.shoots("lab")

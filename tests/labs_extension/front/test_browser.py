@@ -49,6 +49,7 @@ def sliced() -> Gpu:
 
 
 async def test_the_panel_tells_how_it_stands_in_both_languages_and_themes(stage, page, shots):
+    await page.set_viewport_size({"width": 1200, "height": 1700})  # all of the panel in one picture
     states = {
         "ok": ((t4(),), {"torch": SEES, "jax": SEES}),
         "blind": ((t4(),), {"torch": BLIND, "jax": SEES}),

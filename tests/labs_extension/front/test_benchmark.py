@@ -1,0 +1,76 @@
+"""The benchmark in the panel, in a real browser: started, followed, cancelled, and what it measured."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import sys
+
+import pytest
+from playwright.async_api import expect
+
+from labs_extension.benchmark.results import check
+from tests.labs_extension.front.conftest import CHROMIUM
+from tests.labs_extension.test_benchmark_api import RESULT, SCRIPT, WAITS
+from tests.labs_extension.test_benchmark_rules import GOOD
+
+PATIENCE = 30_000
+PART = "section[aria-labelledby=jp-gpuspawner-benchmark]"
+
+pytestmark = [
+    pytest.mark.end_to_end,
+    pytest.mark.skipif(
+        CHROMIUM is None and not os.environ.get("CI"), reason="Chromium is not installed"
+    ),
+]
+
+
+def on_a_t4() -> dict:
+    """A result as a T4 gives it, with a share of what the chip can do."""
+    result = copy.deepcopy(GOOD)
+    row = result["results"][0] | {"device": "gpu", "value": 6.5, "peak": 8.1, "status": "ok"}
+    row |= {"peak_source": "the table", "fraction_of_peak": 6.5 / 8.1, "unit": "TFLOP/s"}
+    result["results"] = [row, {**row, "device": "cpu", "value": 0.26}]
+    for key in ("peak", "peak_source", "fraction_of_peak"):
+        del result["results"][1][key]
+    return check(result)
+
+
+@pytest.fixture
+def slow(stage, tmp_path) -> None:
+    """The benchmark is a process that measures one thing and goes on until it is told to end."""
+    path = tmp_path / "slow-python"
+    path.write_text(SCRIPT.format(python=sys.executable, row=RESULT, rest=WAITS))
+    path.chmod(0o755)
+    stage.server.lab.runs._python = str(path)
+
+
+async def test_a_run_is_started_shows_what_it_measures_and_is_cancelled(stage, page, slow, shots):
+    results = stage.server.lab.runs.results
+    results.mkdir(parents=True)
+    (results / "1-a.json").write_text(json.dumps(on_a_t4()))
+    (results / "2-b.json").write_text("<script>no result</script>")
+    await page.set_viewport_size({"width": 1200, "height": 1700})
+    await stage.speaks("ko_KR")
+    await page.goto(page.login)
+    part = page.locator(PART)
+    if not await part.is_visible():
+        await page.locator(".jp-gpuspawner-status button").click(timeout=PATIENCE)
+    await expect(part).to_contain_text("행렬 곱, 단정밀도", timeout=PATIENCE)
+    for words in ("6.5 TFLOP/s", "80 %", "0.26 TFLOP/s"):
+        await expect(part).to_contain_text(words)
+    await expect(part).to_contain_text("결과 파일이 아니어서 보이지 않는 파일: 1개")
+    await expect(part).not_to_contain_text("script")
+    await page.screenshot(path=shots / "lab-benchmark-ko.png")
+
+    await part.get_by_role("button", name="실행", exact=True).click()
+    await expect(part.get_by_role("status")).to_contain_text("행렬 곱, 단정밀도 (CPU)")
+    await expect(part).to_contain_text("0.5 TFLOP/s", timeout=PATIENCE)
+    await page.screenshot(path=shots / "lab-benchmark-running-ko.png")
+    await part.get_by_role("button", name="취소").click()
+    await expect(part.get_by_role("button", name="실행", exact=True)).to_be_visible(
+        timeout=PATIENCE
+    )
+    assert [run.state for run in stage.server.lab.runs.all()] == ["cancelled"]
+    assert page.errors == []

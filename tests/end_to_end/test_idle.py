@@ -11,7 +11,7 @@ from tests.end_to_end import idle_class as school
 from tests.end_to_end.classroom import opened
 from tests.end_to_end.idle_class import Afternoon, Play
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(540)
 
 LATE = 30.0
 """Seconds that a look, a heartbeat and a computer with much to do may add."""

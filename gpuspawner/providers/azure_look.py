@@ -178,7 +178,7 @@ class Look:
             if does is Power.DELETING:
                 self._leaving.add(id_)
         for id_, one in self._seen.items():
-            if id_ in self._leaving and id_ not in now:
+            if id_ not in now:
                 now[id_] = one  # until Azure says that it is gone, see `_find_gone`
         self._seen = now
         self._changed.clear()
@@ -214,8 +214,8 @@ class Look:
         return found.code, found.message
 
     async def _find_gone(self, now: datetime) -> None:
-        """Ask for each that was being deleted and is not listed."""
-        for id_ in [one for one in self._leaving if one not in self._listed]:
+        """Ask for each that is not listed and was, or was being deleted, by whomever."""
+        for id_ in sorted((self._leaving | self._seen.keys()) - self._listed):
             if not await self.exists(id_):
                 self.left(id_)
         self._gone = {id_: one for id_, one in self._gone.items() if now - one[0] < KEPT}

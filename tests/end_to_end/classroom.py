@@ -19,7 +19,7 @@ from urllib.request import Request, urlopen
 
 from tests.ports import free_base
 
-BASES, PORTS = range(30000, 31000, 100), (0, 1, 10, 20, 81)
+BASES, PORTS = range(30000, 31000, 100), (0, 1, 10, 20, 30, 81)
 """Of the demo. With these bases its machines have the networks 127.240 to 127.249, which no other
 tests use."""
 
@@ -56,6 +56,12 @@ class Classroom:
     token: str
     folder: Path
     process: subprocess.Popen[bytes]
+    provider: str = "ec2"
+
+    @property
+    def emulator_url(self) -> str:
+        """Where the emulated cloud is asked about itself."""
+        return f"http://127.0.0.1:{self.base + (30 if self.provider == 'azure' else 20)}"
 
     @property
     def url(self) -> str:
@@ -87,7 +93,7 @@ class Classroom:
 
     def cloud(self, path: str, method: str = "GET", body: Any = None) -> Any:
         """The emulator's own interface."""
-        return self._ask(method, f"http://127.0.0.1:{self.base + 20}/_emulator/{path}", body)
+        return self._ask(method, f"{self.emulator_url}/_emulator/{path}", body)
 
     def status(self) -> Any:
         """What `gpuspawner status --json` prints."""
@@ -100,6 +106,8 @@ class Classroom:
             **os.environ,
             "DEMO_DIR": str(self.folder),
             "DEMO_PORT_BASE": str(self.base),
+            "DEMO_CLOUD": self.provider,
+            "DEMO_SEED": json.dumps(self.cloud("seed")),
         }
         return subprocess.run(
             [
@@ -126,7 +134,8 @@ class Classroom:
         return [
             one
             for one in self.cloud("machines")["machines"]
-            if one["state"] != "terminated" and claim in (None, one["tags"].get("gpuspawner:claim"))
+            if one["state"] not in ("terminated", "deleted")
+            and claim in (None, one["tags"].get("gpuspawner:claim"))
         ]
 
     def machine(self, user: str, server: str = "") -> dict[str, Any] | None:
@@ -199,7 +208,7 @@ def _tail(path: Path, lines: int = 60) -> str:
 
 
 @contextmanager
-def opened(folder: Path, **given: str) -> Iterator[Classroom]:
+def opened(folder: Path, cloud: str = "ec2", **given: str) -> Iterator[Classroom]:
     """A demo that runs, with these variables; afterwards not one of its processes may be left."""
     base = free_base(BASES, PORTS)
     environment = {
@@ -212,13 +221,13 @@ def opened(folder: Path, **given: str) -> Iterator[Classroom]:
     }
     log = (folder / "demo.log").open("wb")
     process = subprocess.Popen(
-        [sys.executable, "-m", "gpuspawner.cli", "demo"],
+        [sys.executable, "-m", "gpuspawner.cli", "demo", "--cloud", cloud],
         stdout=log,
         stderr=subprocess.STDOUT,
         env=environment,
         start_new_session=True,
     )
-    room = Classroom(base, TOKEN, folder, process)
+    room = Classroom(base, TOKEN, folder, process, cloud)
     try:
         wait_until(room.is_open, 90, room.world)
         yield room

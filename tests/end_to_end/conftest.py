@@ -26,6 +26,13 @@ def classroom(tmp_path_factory):
         yield room
 
 
+@pytest.fixture(scope="module")
+def azure_classroom(tmp_path_factory):
+    """A demo on the emulated Azure."""
+    with opened(tmp_path_factory.mktemp("azure"), "azure") as room:
+        yield room
+
+
 @pytest.fixture(scope="session")
 def chromium():
     if CHROMIUM is None:
@@ -54,6 +61,7 @@ def pytest_runtest_makereport(item, call):
     """A test that fails tells what the world looked like."""
     outcome = yield
     report = outcome.get_result()
-    room = item.funcargs.get("classroom") if hasattr(item, "funcargs") else None
+    given = item.funcargs if hasattr(item, "funcargs") else {}
+    room = given.get("classroom") or given.get("azure_classroom")
     if report.when == "call" and report.failed and room:
         report.sections.append(("the world", room.world()))

@@ -344,7 +344,7 @@ class Campus:
         assert 200 <= status < 300, (status, content)
         if path == "machines":
             content["machines"] = [self.kind.machine(one) for one in content["machines"]]
-        elif path == "calls":
+        elif path == "calls" and "calls" in content:
             content["calls"] = self.kind.calls(content["calls"])
         return content
 

@@ -150,7 +150,7 @@ def test_when_nothing_is_left_the_student_reads_so_and_nothing_is_left_behind(sc
 def refused_now(school) -> bool:
     """Whether a size of the profile is still remembered as not to be had."""
     cards = {one["size"]: one for one in school.api("status")[1]["sizes"]}
-    return not all(cards[size]["available"] for size in SIZES)
+    return not all(cards[school.kind.word(size)]["available"] for size in SIZES)
 
 
 @scenario(12)

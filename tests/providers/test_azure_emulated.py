@@ -227,6 +227,25 @@ class TestAfterARestart:
         assert (world.gone, [one.power for one in world.machines]) == (frozenset(), [Power.RUNNING])
 
 
+class TestTheConsole:
+    async def test_a_machine_that_somebody_deletes_there_is_known_to_be_gone_at_once(self, azure):
+        provider = azure.provider()
+        gone, stays = await running(azure, provider, 2)
+        await provider.list()
+        await azure.post(f"machines/{gone}/power", {"action": "terminate"})
+        await azure.settle()
+        world = await provider.list()
+        assert (world.gone, [one.id for one in world.machines]) == ({gone}, [stays])
+
+    async def test_a_list_that_lags_behind_loses_none_that_is_there(self, azure):
+        provider = azure.provider()
+        (id_,) = await running(azure, provider)
+        await provider.list()
+        await azure.fault(kind="lag", hidden=10_000, stale=0)
+        world = await provider.list()
+        assert (world.gone, [one.id for one in world.machines]) == (frozenset(), [id_])
+
+
 class TestTheFirstBoot:
     async def test_is_not_charged_though_azure_shows_the_machine_as_running(self, azure):
         provider = azure.provider()

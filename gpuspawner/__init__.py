@@ -4,7 +4,7 @@ from typing import Any
 
 from gpuspawner._version import __version__
 
-__all__ = ["__version__", "configure"]
+__all__ = ["__version__", "configure", "roster"]
 
 
 def __getattr__(name: str) -> Any:
@@ -13,4 +13,8 @@ def __getattr__(name: str) -> Any:
         from gpuspawner.configuration import configure  # noqa: PLC0415
 
         return configure
+    if name == "roster":
+        from gpuspawner.rosters import roster  # noqa: PLC0415
+
+        return roster
     raise AttributeError(name)

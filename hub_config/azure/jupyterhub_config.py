@@ -59,6 +59,8 @@ c.JupyterHub.authenticator_class = "null"
 
 # Without a list nobody gets in; `allow_all = True` lets in everybody whom the login knows.
 c.Authenticator.allowed_users = {"STUDENT-1", "STUDENT-2"}
+# The users of an Azure Lab Services lab, from the CSV file that it was given or gives out:
+# c.Authenticator.allowed_users = gpuspawner.roster("/srv/jupyterhub/users.csv")
 # They may do everything in the hub, and open the students' servers.
 c.Authenticator.admin_users = {"TEACHER"}
 
@@ -167,6 +169,14 @@ c.Controller.save_timeout = 60.0
 c.Agent.heartbeat_interval = 10.0
 # So long may the hub be gone (an update, a broken network) before machines switch themselves off.
 c.Agent.unreachable_timeout = 1800.0
+
+# ----------------------------------------------------------------------------------------------
+# The credit of the class: of an Azure-for-Students subscription 100 US dollars a year, say. Put in
+# what is left, less what disks and the NAT gateway will cost until the end of the term.
+
+c.Credit.course_credit = 70.0
+# Each student's own share, 3.8 hours of a T4 here; what nobody was given stays in the pool.
+c.Credit.student_credit = 2.0
 
 # ----------------------------------------------------------------------------------------------
 # When a machine is stopped. Who is in front of it is warned five minutes before, and a training

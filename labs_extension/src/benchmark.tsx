@@ -170,7 +170,8 @@ function Measured(properties: Common & { row: Row; group: Row[] }): React.ReactE
   );
 }
 
-/** Shares are drawn as such, rates beside the fastest of their kind; a time or a ratio has no whole. */
+/** Shares are drawn as such, rates of what the chip can do, or else of the fastest of their kind; a
+ * time or a ratio has no whole. */
 function RowBar(properties: {
   row: Row;
   group: Row[];
@@ -180,7 +181,8 @@ function RowBar(properties: {
   if (row.unit === 's' || row.unit === 'x') {
     return null;
   }
-  const most = Math.max(...group.map(one => one.value ?? 0));
+  const peak = group.find(one => one.peak)?.peak;
+  const most = peak ?? Math.max(...group.map(one => one.value ?? 0));
   const share = row.unit === 'share' ? value : value / most;
   return <Bar share={share} quiet={row.device !== 'gpu'} />;
 }

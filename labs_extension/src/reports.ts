@@ -144,6 +144,8 @@ export interface Row {
   status: string;
   value?: number | null;
   unit?: string;
+  /** What the chip can do, in the same unit. */
+  peak?: number;
   fraction_of_peak?: number;
   noisy?: boolean;
   title?: Said;

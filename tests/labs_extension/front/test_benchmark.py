@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import sys
 
 import pytest
@@ -60,6 +61,8 @@ async def test_a_run_is_started_shows_what_it_measures_and_is_cancelled(stage, p
     await expect(part).to_contain_text("행렬 곱, 단정밀도", timeout=PATIENCE)
     for words in ("6.5 TFLOP/s", "80 %", "0.26 TFLOP/s"):
         await expect(part).to_contain_text(words)
+    bar = part.locator(".jp-gpuspawner-results .jp-gpuspawner-bar > div").first
+    await expect(bar).to_have_attribute("style", re.compile(r"width: 80\.2"))
     await expect(part).to_contain_text("결과 파일이 아니어서 보이지 않는 파일: 1개")
     await expect(part).not_to_contain_text("script")
     await page.screenshot(path=shots / "lab-benchmark-ko.png")

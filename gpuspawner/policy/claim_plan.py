@@ -157,7 +157,8 @@ class ClaimPlan:
         if believed_at > self.now:
             self.again.append(believed_at)
             return self._step(Action.NOTHING)
-        because = sentences.machine_ended(machine.because)
+        halted = machine.power is Power.HALTED
+        because = sentences.machine_ended(machine.because, halted=halted)
         return self._step(Action.END, Reason.MACHINE_ENDED, because)
 
     def _doubt(self, machine: Machine) -> Step:

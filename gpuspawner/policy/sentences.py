@@ -25,9 +25,12 @@ def home_owner() -> Sentence:
     )
 
 
-def machine_ended(cause: str) -> Sentence:
-    """The machine went off without our asking; `cause` is the cloud's code, may be empty."""
-    if "InstanceInitiatedShutdown" in cause:
+def machine_ended(cause: str, *, halted: bool = False) -> Sentence:
+    """The machine went off without our asking; `cause` is the cloud's code, may be empty.
+
+    Azure gives no code; but what is off and not deallocated (`halted`) was switched off inside.
+    """
+    if halted or "InstanceInitiatedShutdown" in cause:
         return say(
             _(
                 "The machine was switched off from inside. Your files are kept; start it again when you like."

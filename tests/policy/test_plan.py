@@ -358,6 +358,15 @@ def test_a_machine_that_is_listed_as_off_and_is_silent_ends_the_session(power):
     assert the_action(known(silent), world(machine(power), home())) is Action.END
 
 
+@pytest.mark.parametrize(
+    ("power", "said"), [(Power.HALTED, "from inside"), (Power.STOPPED, "outside this hub")]
+)
+def test_what_is_off_and_still_billed_was_switched_off_inside(power, said):
+    silent = replace(WISHES[Wish.UP], heartbeat_at=NOON - seconds(30))
+    [step] = plan(known(silent), world(machine(power), home()), NOON).steps
+    assert said in step.because.text()
+
+
 @pytest.mark.parametrize("ago", [1, 5])
 def test_a_listing_that_knows_of_this_sessions_start_is_believed_at_once(ago):
     speaks = replace(WISHES[Wish.UP], heartbeat_at=NOON - seconds(1))

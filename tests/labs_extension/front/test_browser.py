@@ -45,7 +45,7 @@ def sliced() -> Gpu:
         Gpu(f"NVIDIA A100 MIG {n}", uuid=f"MIG-{n}", utilization=None, memory=(n * GIB, 20 * GIB))
         for n in (1, 2)
     ]
-    return Gpu("NVIDIA A100-SXM4-40GB", utilization=None, slices=slices)
+    return Gpu("NVIDIA A100-SXM4-40GB", uuid="GPU-a100", utilization=None, slices=slices)
 
 
 async def test_the_panel_tells_how_it_stands_in_both_languages_and_themes(stage, page, shots):

@@ -353,7 +353,8 @@ class Week:
     async def _compare(self) -> None:
         await self.database.run(ledger.settle_all, self.now, now=self.now)
         billed: Counter[tuple[str, str]] = Counter()
-        for line in self.campus.cloud("bill")["lines"]:
+        lines = self.campus.cloud("bill")["lines"]
+        for line in lines:
             billed[line["kind"], line["id"]] += line["micros"]
         rows = await self._rows(
             "SELECT resource, component, sum(cost) AS cost, count(*) AS segments "
@@ -366,7 +367,9 @@ class Week:
             off = billed[what] - cost
             self.found.worst = max(self.found.worst, abs(off) / max(segments, 1))
             if abs(off) > segments:
-                self.found.differences.append((*what, billed[what], cost, segments))
+                of_it = [one for one in lines if (one["kind"], one["id"]) == what]
+                meters = await self._segments(what[1])
+                self.found.differences.append((*what, billed[what], cost, of_it, meters))
             self.found.segments += segments
             self.found.cost += cost
         ((written_off,),) = await self._rows(
@@ -375,6 +378,11 @@ class Week:
         )
         self.found.written_off = -int(written_off)
         self.found.bill = sum(billed.values())
+
+    async def _segments(self, resource: str) -> list[dict[str, Any]]:
+        """For the reader of a difference."""
+        rows = await self._rows("SELECT * FROM meters ORDER BY id")
+        return [dict(row._mapping) for row in rows if row.resource == resource]
 
     async def _rows(self, question: str) -> list[Any]:
         return await self.database.read(lambda c: list(c.execute(text(question)).all()))

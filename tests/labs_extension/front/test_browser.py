@@ -48,6 +48,8 @@ def sliced() -> Gpu:
     return Gpu("NVIDIA A100-SXM4-40GB", uuid="GPU-a100", utilization=None, slices=slices)
 
 
+# JupyterLab is opened eight times: half a minute, and minutes where the machine is busy otherwise.
+@pytest.mark.timeout(300)
 async def test_the_panel_tells_how_it_stands_in_both_languages_and_themes(stage, page, shots):
     await page.set_viewport_size({"width": 1200, "height": 1700})  # all of the panel in one picture
     states = {

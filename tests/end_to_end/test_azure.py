@@ -13,6 +13,8 @@ from tests.end_to_end.student import Student
 
 SECONDS = 2
 """What the emulator's moments and the ledger's whole seconds may differ by at both ends."""
+DEALLOCATING = 8
+"""Azure tells of the last change alone: when nobody looked in between, this time is charged as well."""
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ def test_a_stop_deallocates_and_the_next_start_resizes_and_keeps_the_files(
     assert alice.file("kept.txt") == "kept"
 
 
-def test_a_poweroff_is_deallocated_ends_the_session_and_is_charged_to_the_second(
+def test_a_poweroff_is_deallocated_ends_the_session_and_is_charged_no_less_than_billed(
     student, azure_classroom: Classroom
 ):
     room, bob = azure_classroom, student("student2")
@@ -74,7 +76,7 @@ def test_a_poweroff_is_deallocated_ends_the_session_and_is_charged_to_the_second
         one for one in room.cloud("bill")["lines"] if (one["kind"], one["id"]) == ("machine", mine)
     ]
     seconds = wait_until(lambda: charged(room, "student2", duration(line)), 30, room.world)
-    assert abs(duration(line) - seconds) <= SECONDS, (line, seconds)
+    assert -SECONDS <= seconds - duration(line) <= SECONDS + DEALLOCATING, (line, seconds)
 
 
 def charged(room: Classroom, student: str, least: float) -> int:

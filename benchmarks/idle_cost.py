@@ -108,7 +108,7 @@ def server(folder: Path, card: driver.Driver, *, extension: bool) -> Iterator[tu
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}/"
     try:
-        wait_until(lambda: answers(url), 60, (root / "log").read_text)
+        wait_until(lambda: answers(url), 240, (root / "log").read_text)
         yield process.pid, url
     finally:
         process.terminate()

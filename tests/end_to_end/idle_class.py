@@ -16,7 +16,7 @@ from tests.driver import Driver
 from tests.end_to_end.classroom import CHROMIUM, FLAGS, Classroom, wait_until
 from tests.end_to_end.student import PATIENT, Student
 
-WITH_TAB, WITHOUT_TAB, NO_SHOW = 35.0, 25.0, 60.0
+WITH_TAB, WITHOUT_TAB, NO_SHOW = 60.0, 25.0, 60.0
 GPU_CAP, PROCESSOR_CAP, KERNEL_CAP, WORK_DONE = 50.0, 40.0, 10.0, 14.0
 EXTENSION = 40.0
 SETTINGS = f"""
@@ -52,6 +52,7 @@ class Afternoon:
     seen: dict[str, Any] = field(default_factory=dict)
     trouble: dict[str, BaseException] = field(default_factory=dict)
     claims: dict[str, dict[str, Any]] = field(default_factory=dict)
+    homes: dict[str, Path] = field(default_factory=dict)
 
     def story(self, name: str) -> dict[str, Any]:
         """The claim of a student whose part could be played."""
@@ -68,11 +69,13 @@ class Afternoon:
         self.acted[name] = datetime.now(timezone.utc)
 
     def home(self, name: str) -> Path:
-        """The folder behind the student's home disk."""
-        claim = self.room.claim(name)
-        assert claim
-        [home] = self.room.homes(claim["name"])
-        return self.room.folder / "ec2" / "volumes" / home["id"] / "data"
+        """The folder behind the student's home disk, which no later start changes."""
+        if name not in self.homes:
+            status = self.room.status()
+            [claim] = [one for one in status["claims"] if one["owner"]["user_name"] == name]
+            [home] = [one for one in status["homes"] if one["claim"] == claim["name"]]
+            self.homes[name] = self.room.folder / "ec2" / "volumes" / home["id"] / "data"
+        return self.homes[name]
 
 
 class Play:

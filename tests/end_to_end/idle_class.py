@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -84,6 +85,8 @@ class Play:
     def __init__(self, room: Classroom, chromium: Browser, card: Driver, shots: Path) -> None:
         self.room, self.card, self.shots, self.chromium = room, card, shots, chromium
         self.day = Afternoon(room)
+        self._asking = ThreadPoolExecutor()
+        self._asked: list[Future[Any]] = []
 
     def run(self) -> Afternoon:
         """Until every machine is off."""
@@ -100,13 +103,16 @@ class Play:
                 self._starts(following)
             self._plays(self.chromium, name, part)
         other.join()
+        for request in self._asked:
+            request.result()
         wait_until(self._are_off, 150, self.room.world)
         self.day.claims = {one["owner"]["user_name"]: one for one in self.room.status()["claims"]}
         return self.day
 
     def _starts(self, *names: str) -> None:
+        """Ask for them all at once: the hub answers only after some seconds of each start."""
         for name in names:
-            self.room.hub("POST", f"users/{name}/server")
+            self._asked.append(self._asking.submit(self.room.hub, "POST", f"users/{name}/server"))
 
     def _in_another_browser(self, name: str, part: Callable[[Student], None]) -> None:
         with sync_playwright() as playwright:

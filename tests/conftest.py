@@ -47,7 +47,10 @@ def kind_of(item: pytest.Item) -> str:
 
 
 def _group_of(item: pytest.Item) -> str:
-    """Those of a file share what they set up; there is one demo; the tests' hub has fixed ports."""
+    """Those of a file share what they set up; there is one demo; the tests' hub has fixed ports; and
+    each sweep of kills plays several lives at once already."""
+    if item.path.name.startswith("test_kill_"):
+        return "kills"
     used = getattr(item, "fixturenames", ())
     return next((name for name in ("classroom", "hub_app") if name in used), str(item.path))
 

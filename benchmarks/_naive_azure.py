@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
-from _crowd import BOOT_SECONDS, STOP_SECONDS, Meter, Start
+from _crowd import Meter, Start
+from _emulator import Emulator
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import AzureError
 from azure.mgmt.compute import ComputeManagementClient
@@ -27,41 +24,11 @@ class Credential:
         return AccessToken("a-token", 4_000_000_000)
 
 
-class Emulator:
-    """An emulated Azure of its own, which keeps to Azure's documented token buckets."""
-
-    def __init__(self, folder: Path) -> None:
-        command = [
-            *(sys.executable, "-m", "gpuspawner.cli", "emulator", "arm", "--port", "0"),
-            *("--machines", "stub", "--state", str(folder), "--network", "127.19", "--throttle"),
-            *("--boot-seconds", str(BOOT_SECONDS), "--stop-seconds", str(STOP_SECONDS)),
-        ]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
-        assert self._process.stdout is not None
-        said = json.loads(self._process.stdout.readline())
-        self.url, self.authority, self.seed = said["url"], said["authority"], said["seed"]
-        self.pid = self._process.pid
-
-    def __enter__(self) -> Emulator:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait()
-
-    def ask(self, path: str, method: str, body: Any = None) -> Any:
-        """Its own interface, which is plain HTTP."""
-        data = None if body is None else json.dumps(body).encode()
-        url = f"{self.url.replace('https', 'http')}/_emulator/{path}"
-        with urlopen(Request(url, data=data, method=method), timeout=60) as answer:
-            return json.load(answer)
-
-
 def crowd(
     students: int, folder: Path, within: float, quotas: list[dict[str, Any]]
 ) -> tuple[list[Start], Meter]:
     """First starts of all of them within so many seconds: one PUT each, and the SDK's `result()`."""
-    with Emulator(folder) as cloud:
+    with Emulator("arm", folder) as cloud:
         cloud.ask("faults", "POST", quotas)
         client = ComputeManagementClient(
             Credential(),

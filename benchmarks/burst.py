@@ -17,10 +17,8 @@ Usage: [CLOUD=azure] python benchmarks/burst.py [--students 300] [JSON-FILE, def
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -29,7 +27,6 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
 import boto3
 from _common import quantile, table, write
@@ -45,6 +42,7 @@ from _crowd import (
     end_gently,
     kinds,
 )
+from _emulator import Emulator
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -83,7 +81,7 @@ def ours(students: int, folder: Path) -> list[Column]:
 
 def naive(students: int, folder: Path) -> list[Column]:
     """The same with a thread, a call and a waiter for each student."""
-    with Emulator(folder) as cloud:
+    with Emulator("ec2", folder) as cloud:
         cloud.ask("faults", "POST", _quotas(2 * students))
         # Shared, since it is safe and dear to make; only its pool is larger than the default, so
         # that no student waits for another's connection.
@@ -155,37 +153,6 @@ def _stopped(students: int, client: Any, wish: dict[str, Any], cloud: Emulator) 
     cloud.ask("clock", "POST", {"advance": 3600})
     cloud.ask("faults", "POST", {"kind": "throttle", "on": True})
     return ids
-
-
-class Emulator:
-    """An emulated EC2 of its own, the same as the campus has."""
-
-    def __init__(self, folder: Path) -> None:
-        command = [
-            *(sys.executable, "-m", "gpuspawner.cli", "emulator", "ec2", "--port", "0"),
-            *("--machines", "stub", "--state", str(folder), "--network", "127.19", "--throttle"),
-            *("--boot-seconds", str(BOOT_SECONDS), "--stop-seconds", str(STOP_SECONDS)),
-        ]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
-        assert self._process.stdout is not None
-        said = json.loads(self._process.stdout.readline())
-        self.url: str = said["url"]
-        self.seed: dict[str, Any] = said["seed"]
-        self.pid = self._process.pid
-
-    def __enter__(self) -> Emulator:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait()
-
-    def ask(self, path: str, method: str, body: Any = None) -> Any:
-        """Its own interface."""
-        data = None if body is None else json.dumps(body).encode()
-        request = Request(f"{self.url}/_emulator/{path}", data=data, method=method)
-        with urlopen(request, timeout=60) as answer:
-            return json.load(answer)
 
 
 def naive_azure(students: int, folder: Path) -> list[Column]:

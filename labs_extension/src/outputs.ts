@@ -12,6 +12,9 @@ import type { CellNews, Output, OutputNews } from './reports.ts';
 const SHORTEST_WAIT = 1000;
 const LONGEST_WAIT = 5000;
 
+/** So long at most a save waits until it is known whether the server has written the file meanwhile. */
+const SAVE_WAIT = 3000;
+
 /** So many times as long as an answer took is waited for the next, so that large ones come less often. */
 const PATIENCE = 5;
 
@@ -65,6 +68,7 @@ export class Follower {
   private _wait = SHORTEST_WAIT;
   private _asking = false;
   private _again = false;
+  private _asked: Promise<unknown> = Promise.resolve();
 
   constructor(
     api: Api,
@@ -92,6 +96,12 @@ export class Follower {
       }
     });
     void session.ready.then(this._ask);
+    // A save that begins while the server is asked would ask the student about what it has written.
+    const save = context.save.bind(context);
+    context.save = async () => {
+      await Promise.race([this._asked, new Promise(resolve => setTimeout(resolve, SAVE_WAIT))]);
+      await save();
+    };
     panel.disposed.connect(() => clearTimeout(this._timer));
   }
 
@@ -104,7 +114,7 @@ export class Follower {
     this._asking = true;
     this._again = false;
     const begun = Date.now();
-    void this._once()
+    this._asked = this._once()
       .then(coming => {
         const took = Date.now() - begun;
         this._wait = Math.min(Math.max(this._wait, PATIENCE * took), 60 * SHORTEST_WAIT);

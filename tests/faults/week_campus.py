@@ -65,6 +65,7 @@ class WeekCampus(Campus):
         self.emulator.close()
         self._servers.shutdown()
         self._servers.server_close()
+        self.time.close()
 
     def start_cloud(self) -> None:
         """What the cloud does not date (pending, say) is another test's; here it takes no time."""

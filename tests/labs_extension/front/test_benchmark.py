@@ -68,7 +68,9 @@ async def test_a_run_is_started_shows_what_it_measures_and_is_cancelled(stage, p
     await page.screenshot(path=shots / "lab-benchmark-ko.png")
 
     await part.get_by_role("button", name="실행", exact=True).click()
-    await expect(part.get_by_role("status")).to_contain_text("행렬 곱, 단정밀도 (CPU)")
+    await expect(part.get_by_role("status")).to_contain_text(
+        "행렬 곱, 단정밀도 (CPU)", timeout=PATIENCE
+    )
     await expect(part).to_contain_text("0.5 TFLOP/s", timeout=PATIENCE)
     await page.screenshot(path=shots / "lab-benchmark-running-ko.png")
     await part.get_by_role("button", name="취소").click()

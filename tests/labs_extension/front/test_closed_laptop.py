@@ -172,7 +172,8 @@ async def test_a_page_that_slept_has_every_line_once_and_is_asked_nothing(stage,
         await run(page)
         await until_lines(page, 3)
         await page.keyboard.press("Control+s")
-        await until(page, lambda: len(printed(stage.root)) >= 3)
+        await expect(page.locator("#jp-bottom-panel")).to_contain_text("Saving completed")
+        assert len(printed(stage.root)) >= 3
         await page.context.set_offline(True)
         for line in list(ZMQChannelsWebsocketConnection._open_sockets):
             line.websocket_handler.ws_connection._abort()

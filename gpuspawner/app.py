@@ -98,7 +98,7 @@ class Controller:
         self.culler = Culler(database, seen, observations, clock, policy, self._stale.set)
         self._reconciler = Reconciler(
             provider, database, hands, seen, clock, record,
-            leads=leads, listed=self._meter.listed, priced=self._pricer.priced,
+            leads=leads, books=self._meter, priced=self._pricer.priced,
         )  # fmt: skip
         self.board = Board(database, seen, clock)
         self._inspector = Inspector(provider, seen, clock)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
@@ -36,7 +36,7 @@ from gpuspawner.policy.metering_changes import (
 )
 from gpuspawner.policy.money import seconds_of
 from gpuspawner.policy.payers import MeteringPolicy
-from gpuspawner.policy.steps import Known
+from gpuspawner.policy.steps import Known, Run
 from gpuspawner.store import ledger, metering, metering_follow, metering_prices, metering_writes
 from gpuspawner.store.database import Database, nothing_to_plan
 from gpuspawner.store.ledger.records import Settled
@@ -85,6 +85,8 @@ class Meter:
         self._noted: frozenset[str] = frozenset()
         self._followed_to = 0
         self._settled_at: float | None = None
+        self.accounted: Collection[Run] = frozenset()
+        """The runs that are over and wholly in the books, as of the last listing that could be kept."""
         self.settled: tuple[Settled, ...] = ()
         """What the last reading came to, by meter."""
 
@@ -134,6 +136,7 @@ class Meter:
         missed = {(use.key, use.start) for use in unpriced}
         over = frozenset(start for start in made.witness.over if start not in missed)
         self._witness = replace(made.witness, over=over)
+        self.accounted = made.accounted
         self._tell_unpriced(unpriced)
 
     def _is_due(self) -> bool:

@@ -8,9 +8,10 @@ listing, and without a listing there is no plan.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from sqlalchemy import Connection
 
@@ -22,6 +23,7 @@ from gpuspawner.language import Sentence
 from gpuspawner.model import Claim, Desired, Home, Machine, Offering, Power, Stage, World
 from gpuspawner.policy import progress
 from gpuspawner.policy.plan import Action, Known, Limits, Plan, plan
+from gpuspawner.policy.steps import Run
 from gpuspawner.providers.base import Provider
 from gpuspawner.settings import ControllerRecord
 from gpuspawner.store import claims, events
@@ -44,6 +46,17 @@ async def always() -> bool:
     return True
 
 
+class Bookkeeper(Protocol):
+    """Who keeps the books, beside the passes and never in their way."""
+
+    @property
+    def accounted(self) -> Collection[Run]:
+        """The runs that are over and wholly in the books."""
+
+    def listed(self, world: World, known: Known, at: datetime) -> None:
+        """There is a new complete listing, which ended at `at`. Returns at once."""
+
+
 class Reconciler:
     """Brings the world to the wish, one step of each claim a pass."""
 
@@ -57,12 +70,12 @@ class Reconciler:
         record: ControllerRecord,
         *,
         leads: Callable[[], Awaitable[bool]] = always,
-        listed: Callable[[World, Known, datetime], None] | None = None,
+        books: Bookkeeper | None = None,
         priced: Callable[[tuple[Offering, ...]], tuple[Offering, ...]] = tuple,
     ) -> None:
         self._provider, self._database, self._hands = provider, database, hands
         self._seen, self._clock, self._record = seen, clock, record
-        self._leads, self._listed, self._priced = leads, listed, priced
+        self._leads, self._books, self._priced = leads, books, priced
         self._offered: tuple[Offering, ...] = ()
         self._limits = Limits(orphan_grace=record.orphan_grace, save=record.save_timeout)
         self._offered_at: datetime | None = None
@@ -98,8 +111,8 @@ class Reconciler:
         ]
         made = plan(known, world, now, self._limits)
         self._seen.world, self._seen.absences = world, made.absences
-        if self._listed:
-            self._listed(world, known, now)
+        if self._books:
+            self._books.listed(world, known, now)
         self._tell(made)
         await self._note_progress(known, world)
         if not await self._leads():
@@ -153,6 +166,7 @@ class Reconciler:
             refusals=self._seen.refusals,
             absences=self._seen.absences,
             since=self._jumps.since,
+            accounted=self._books.accounted if self._books else None,
         )
 
     def _tell(self, made: Plan) -> None:

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
-from gpuspawner.model import Desired, World
+from gpuspawner.model import Desired, Power, World
 from gpuspawner.policy.absence import Absence
 from gpuspawner.policy.billed import Ending, Key, Use, endings, over, uses
 from gpuspawner.policy.metering_changes import (
@@ -43,7 +43,7 @@ from gpuspawner.policy.metering_changes import (
 )
 from gpuspawner.policy.money import Component, seconds_of
 from gpuspawner.policy.payers import MeteringPolicy, Payer, Payers, hold_ref, of_ref
-from gpuspawner.policy.steps import Known
+from gpuspawner.policy.steps import Known, Run
 
 
 def changes(
@@ -88,6 +88,7 @@ class _Pass:
         self._absences: dict[Key, Absence] = {}
         self._seen: dict[tuple[Key, str], int] = {}
         self._over: set[tuple[Key, str]] = set()
+        self._unsure: set[Key] = set()
 
     def made(self) -> Metering:
         """The answer."""
@@ -123,7 +124,13 @@ class _Pass:
             tuple(seen),
             self._until,
             Witness(self._seen, self._absences, self._over),
+            frozenset(self._accounted(keys | self._unsure)),
         )
+
+    def _accounted(self, not_yet: Collection[Key]) -> Iterator[Run]:
+        for machine in self._world.machines:
+            if machine.power is Power.STOPPED and (machine.id, Component.COMPUTE) not in not_yet:
+                yield machine.id, machine.powered_at
 
     def _is_shown(self, meter: Running) -> bool:
         use = self._uses.get(meter.key)
@@ -206,6 +213,7 @@ class _Pass:
                     yield Missed(use, max(at, use.since), OFF)
                 else:
                     # It may be a listing that is late, and the machine about to be seen to run.
+                    self._unsure.add(use.key)
                     continue
             self._over.add(start)
 

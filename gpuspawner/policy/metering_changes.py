@@ -11,6 +11,7 @@ from gpuspawner.policy.absence import Absence
 from gpuspawner.policy.billed import Key, Use
 from gpuspawner.policy.money import Component
 from gpuspawner.policy.payers import Payer
+from gpuspawner.policy.steps import Run
 
 STOPPED = "stopped"
 """Why a meter was closed whose end the cloud has dated. That start cannot be seen again."""
@@ -142,9 +143,13 @@ Change: TypeAlias = "Note | Absolve | Switch | Close | Missed | Open | Release"
 
 @dataclass(frozen=True, slots=True)
 class Metering:
-    """The changes, in the order in which to make them, and which meters are read up to `until`."""
+    """The changes, in the order in which to make them, and which meters are read up to `until`.
+
+    `accounted` are the runs that are over, and with these changes wholly in the books.
+    """
 
     changes: tuple[Change, ...]
     seen: tuple[Key, ...]
     until: int
     witness: Witness
+    accounted: Collection[Run]

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from gpuspawner.language import Sentence
-from gpuspawner.model import World
+from gpuspawner.model import Power, World
 from gpuspawner.policy.absence import observe
 from gpuspawner.policy.claim_plan import ClaimPlan
 from gpuspawner.policy.orphans import leftovers, orphans
@@ -41,7 +41,8 @@ def plan(known: Known, world: World, now: datetime, limits: Limits | None = None
     doubted: list[Step] = []
     for claim in known.claims:
         one = ClaimPlan(claim, known, now, limits, absences.get(claim.name))
-        steps += one.steps(machines[claim.name], homes[claim.name], fragments[claim.name])
+        made = one.steps(machines[claim.name], homes[claim.name], fragments[claim.name])
+        steps += (step for step in made if not _unwrites(step, known))
         alarms += one.alarms
         again += one.again
         doubted += one.doubted
@@ -51,6 +52,19 @@ def plan(known: Known, world: World, now: datetime, limits: Limits | None = None
     return Plan(
         (*steps, *strange, *left), (*alarms, *strange_alarms), absences, min(again, default=None)
     )
+
+
+def _unwrites(step: Step, known: Known) -> bool:
+    """Whether the cloud would forget, by this step, how long a machine ran that is off by now.
+
+    A cloud tells of the last start and the last stop alone. Until those are in the books, a crash
+    would lose them. This holds up what begins a bill or tidies up, never what ends a bill.
+    """
+    machine = step.machine
+    if known.accounted is None or machine is None or machine.power is not Power.STOPPED:
+        return False
+    erases = step.action in (Action.START, Action.DELETE)
+    return erases and (machine.id, machine.powered_at) not in known.accounted
 
 
 def _by_claim(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from gpuspawner.language import Sentence
 from gpuspawner.model import (
@@ -24,6 +25,10 @@ from gpuspawner.policy.table import Action
 
 BILLED = frozenset({Power.PENDING, Power.RUNNING, Power.HALTED})
 """The powers that only a stop of ours can end."""
+
+
+Run: TypeAlias = "tuple[str, datetime | None]"
+"""A machine's last time on: its id, and when the cloud says that it was started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,8 @@ class Known:
     """What earlier complete listings did not show, by claim: `Plan.absences` of the last plan."""
     since: datetime | None = None
     """When this controller began to look; None when nothing came before."""
+    accounted: Collection[Run] | None = None
+    """The runs that are over and wholly in the books; None where nobody keeps any."""
 
 
 @dataclass(frozen=True, slots=True)

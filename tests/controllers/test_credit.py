@@ -60,7 +60,7 @@ class Classroom:
         stage = self.stage
         stage.restart_controller()
         self.meter = Meter("fake", stage.database, stage.seen, stage.clock)
-        stage.reconciler._listed = self.meter.listed
+        stage.reconciler._books = self.meter
         self.keeper = CreditKeeper(stage.database, stage.seen, stage.clock, self.record)
         self.due = stage.clock.now()
         looks = stage.reconciler.tick

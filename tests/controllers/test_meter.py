@@ -12,15 +12,16 @@ from sqlalchemy import text
 
 from gpuspawner.controllers.meter import Meter
 from gpuspawner.errors import ControllerUnavailable, ProviderUnavailable
-from gpuspawner.model import Disk, DiskKind, World
+from gpuspawner.model import Disk, DiskKind, Specification, World
 from gpuspawner.policy.money import Book, Component, Rate, seconds_of
 from gpuspawner.policy.payers import MeteringPolicy, hold_ref
 from gpuspawner.policy.steps import Known
 from gpuspawner.store import ledger, metering_writes
 from gpuspawner.store.ledger import Actor, Role, Sku
-from tests.controllers.stage import IDENTITY, LARGE, Stage, name_of, staged
+from tests.controllers.stage import IDENTITY, LARGE, SMALL, Stage, name_of, staged
 
 UNIT = 1_000_000
+OTHER_IMAGE = replace(SMALL, image="another")
 ADMIN = Actor(Role.ADMIN, "p-admin")
 RATES = {
     ("small", Component.COMPUTE): Rate(526_000, 3600, 60),
@@ -47,7 +48,7 @@ class Books:
         stage = self.stage
         stage.restart_controller()
         self.meter = Meter("fake", stage.database, stage.seen, stage.clock, self.policy)
-        stage.reconciler._listed = self.meter.listed
+        stage.reconciler._books = self.meter
         looks = stage.reconciler.tick
 
         async def tick() -> None:
@@ -170,6 +171,70 @@ async def test_however_often_it_is_killed_the_bill_is_the_same(books: Books, eve
     await stage.pass_time(200)
     assert await books.segments() == [(0, ran, "stopped", "alice", micros(ran))]
     assert await books.sound()
+
+
+@pytest.mark.parametrize("specification", [SMALL, LARGE, OTHER_IMAGE])
+async def test_a_kill_before_the_books_have_a_stop_loses_nothing_to_the_next_start(
+    books: Books, specification: Specification
+):
+    """A start, or a deletion for another image, takes the stop's time out of what the cloud tells."""
+    stage = books.stage
+    await stage.runs("alice")
+    await stage.stops("alice")
+    await stage.reports("alice", "saved")
+    await stage.tick()
+    await stage.clock.advance(40)
+    await stage.wants("alice", specification)
+    for _ in range(5):
+        # Each of these controllers is killed before it has written anything.
+        await stage.reconciler.tick()
+        await stage.clock.advance(3)
+        books.restart()
+    await stage.pass_time(200)
+    first, second = await books.segments()
+    assert first == (0, 60, "stopped", "alice", micros(60))
+    assert (second[1], second[3]) == (None, "alice")
+
+
+async def test_a_start_that_nobody_saw_is_in_the_books_before_the_next_one(books: Books):
+    stage = books.stage
+    claim = await stage.runs("alice")
+    await stage.stops("alice")
+    await stage.reports("alice", "saved")
+    await stage.pass_time(140)
+    await stage.provider.start([claim.machine_id], "small")
+    await stage.clock.advance(100)
+    await stage.provider.stop([claim.machine_id])
+    await stage.clock.advance(60)
+    books.restart()
+    await stage.wants("alice")
+    for _ in range(5):
+        await stage.reconciler.tick()
+        await stage.clock.advance(3)
+        books.restart()
+    await stage.pass_time(200)
+    assert [one[:4] for one in await books.segments()] == [
+        (0, 60, "stopped", "alice"),
+        (200, 300, "stopped", "pool"),
+        (378, None, None, "alice"),
+    ]
+
+
+async def test_a_deleted_machines_last_stop_is_in_the_books_first(books: Books):
+    stage = books.stage
+    await stage.runs("alice")
+    await stage.stops("alice")
+    await stage.reports("alice", "saved")
+    await stage.tick()
+    await stage.clock.advance(40)
+    await stage.deletes("alice")
+    for _ in range(5):
+        await stage.reconciler.tick()
+        await stage.clock.advance(3)
+        books.restart()
+    await stage.pass_time(200)
+    assert await books.segments() == [(0, 60, "stopped", "alice", micros(60))]
+    assert await stage.machines("alice") == []
 
 
 async def test_while_a_session_lasts_it_is_read_every_five_minutes_and_not_at_every_look(

@@ -269,6 +269,25 @@ def test_a_stopped_machine_is_started_in_the_size_wanted_now():
     assert (step.action, step.machine, step.placement) == (Action.START, stopped, LARGER)
 
 
+@pytest.mark.parametrize(
+    "wanted", [claim(machine_id="i-1"), claim(Desired.DELETED, machine_id="i-1")]
+)
+def test_a_machine_that_is_off_is_left_as_it_is_until_its_last_run_is_in_the_books(wanted):
+    stopped = machine(Power.STOPPED, powered_at=NOON)
+    there = world(stopped, home())
+    assert one_step(known(wanted), there) is not None
+    for accounted in (set(), {("i-1", NOON - seconds(60))}, {("i-2", NOON)}):
+        assert one_step(known(wanted, accounted=accounted), there) is None
+    assert one_step(known(wanted, accounted={("i-1", NOON)}), there).machine == stopped
+
+
+@pytest.mark.parametrize("power", [Power.PENDING, Power.RUNNING, Power.STOPPING, Power.HALTED])
+def test_whatever_the_books_lack_a_machine_that_may_be_billed_is_deleted(power):
+    unwanted = claim(Desired.DELETED, machine_id="i-1")
+    step = one_step(known(unwanted, accounted=()), world(machine(power)))
+    assert step.action is Action.DELETE
+
+
 def test_a_stopped_machine_of_another_image_is_deleted_and_its_home_kept():
     other = claim(machine_id="i-1", specification=replace(SPEC, image="ami-2"))
     images = {"ami-2": "ami-2"}

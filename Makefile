@@ -31,7 +31,7 @@ test: ## every test: style, types, layers, then pytest from the quick to the slo
 	@scripts/environment.sh $(VENV) test
 	@scripts/browser.sh $(BIN)
 	@$(MAKE) check
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder $(ARGS)
 
 faults: ## the long fault sweeps, of which 'make test' runs a sample (CLOUD: ec2 or azure)
 	@scripts/environment.sh $(VENV) test

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 import pytest
 from _pytest.faulthandler import fault_handler_stderr_fd_key
 from hypothesis import HealthCheck, Phase, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.labs_extension import backends
 from tests.store.ledger import counting
@@ -46,13 +48,24 @@ def kind_of(item: pytest.Item) -> str:
     return next((kind for kind in reversed(KINDS) if kind in names), "unit")
 
 
-def _group_of(item: pytest.Item) -> str:
-    """Those of a file share what they set up; there is one demo; the tests' hub has fixed ports; and
-    each sweep of kills plays several lives at once already."""
-    if item.path.name.startswith("test_kill_"):
-        return "kills"
-    used = getattr(item, "fixturenames", ())
-    return next((name for name in ("classroom", "hub_app") if name in used), str(item.path))
+class Rooms(LoadScopeScheduling):
+    """With `-n`, the tests of a file run in one process, since they share what they set up.
+
+    So do all that use the hub's fixed ports, and the sweeps of kills, each of which plays several
+    lives at once already. (The groups of `--dist loadgroup` have no effect with pytest 9.2.)
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return next(
+            (room for room in ("tests/hub/", "tests/faults/test_kill_") if room in file), file
+        )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Which process runs what."""
+    return Rooms(config, log)
 
 
 def _needs_a_loop(item: pytest.Item) -> bool:
@@ -78,15 +91,11 @@ def pytest_report_header() -> str:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Quick kinds first. The sort keeps the random order within each.
-
-    With `-n`, the tests of a group run in one process.
-    """
+    """Quick kinds first. The sort keeps the random order within each."""
     for item in items:
         kind = kind_of(item)
         if kind not in ("house", "unit"):
             item.add_marker(kind)
-        item.add_marker(pytest.mark.xdist_group(_group_of(item)))
     yield
     # Playwright's own loop runs from the first test that uses it without asyncio to the end, and
     # with one that runs asyncio begins no other: so those that need one come first.

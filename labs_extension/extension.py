@@ -14,7 +14,13 @@ from jupyter_server.extension.application import ExtensionApp
 from prometheus_client import REGISTRY
 from traitlets import Float, Int, List, Unicode, default
 
-from labs_extension.benchmark.api import BenchmarkHandler, BenchmarksHandler, ResultsHandler
+from labs_extension.benchmark.api import (
+    BenchmarkHandler,
+    BenchmarksHandler,
+    ComparisonHandler,
+    ResultsHandler,
+)
+from labs_extension.benchmark.compare import Classmates
 from labs_extension.benchmark.results import results_folder
 from labs_extension.benchmark.runs import Runs
 from labs_extension.clock import SystemClock
@@ -213,6 +219,11 @@ class LabsExtension(OutputSettings, ExtensionApp):
             ("gpuspawner/api/benchmarks", BenchmarksHandler, {**runs, "clock": self._clock}),
             (r"gpuspawner/api/benchmarks/([0-9a-z-]{1,60})", BenchmarkHandler, runs),
             ("gpuspawner/api/results", ResultsHandler, runs),
+            (
+                r"gpuspawner/api/results/([A-Za-z0-9-]{1,60})/class",
+                ComparisonHandler,
+                {**runs, "classmates": Classmates(self.controller)},
+            ),
         ]
         self._initialize_session_handlers()
 

@@ -175,6 +175,29 @@ starts = Table(
 )
 Index("ix_starts_at", starts.c.at)
 
+benchmarks = Table(
+    "benchmarks",
+    metadata,
+    Column("course", BigInteger, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("measure", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("device", Text, nullable=False),
+    Column("backend", Text, nullable=False),
+    Column("scale", Text, nullable=False),
+    Column("value", Float, nullable=False),
+    Column("measured_at", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint(
+        "course", "person", "measure", "kind", "device", "backend", "scale", name="pk_benchmarks"
+    ),
+    ForeignKeyConstraint(["course"], ["courses.id"], name="fk_benchmarks_course_courses"),
+    ForeignKeyConstraint(["person"], ["people.id"], name="fk_benchmarks_person_people"),
+    CheckConstraint("kind IN ('gpu', 'cpu')", name="ck_benchmarks_kind"),
+    CheckConstraint("value > 0", name="ck_benchmarks_value"),
+)
+"""What students' own machines say that they measured: nothing here was seen by anybody else."""
+Index("ix_benchmarks_class", benchmarks.c.course, benchmarks.c.backend, benchmarks.c.scale)
+
 audit = Table(
     "audit",
     metadata,

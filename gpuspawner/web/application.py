@@ -12,6 +12,7 @@ from tornado.web import Application
 from gpuspawner.web import (
     admin_api,
     agent_api,
+    benchmarks_api,
     brake_api,
     claims_api,
     heartbeat_api,
@@ -40,6 +41,8 @@ ROUTES: tuple[tuple[str, Any], ...] = (
     (f"{API}/claims/{_NAME}/keep", session_api.KeepHandler),
     (f"{API}/claims/{_NAME}/lease", session_api.LeaseHandler),
     (f"{API}/claims/{_NAME}/hold", session_api.HoldHandler),
+    (f"{API}/claims/{_NAME}/benchmark", benchmarks_api.ClaimBenchmarkHandler),
+    (f"{API}/benchmarks", benchmarks_api.BenchmarksHandler),
     (f"{API}/agent/register", agent_api.RegisterHandler),
     (f"{API}/agent/environment", agent_api.EnvironmentHandler),
     (f"{API}/agent/report", agent_api.ReportHandler),

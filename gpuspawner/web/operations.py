@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from gpuspawner.web import heartbeats, schemas
+from gpuspawner.web import benchmarks, heartbeats, schemas
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ MACHINES = (
     Operation(f"{_CLAIM}/keep", "post", "Keep one's machine running for a while.", "person", schemas.ClickBody, (200, 404, 409)),
     Operation(f"{_CLAIM}/lease", "post", "Let it go on until its work is done.", "person", schemas.ClickBody, (200, 404, 409)),
     Operation(f"{_CLAIM}/hold", "post", "Keep a machine running until a moment; for admins.", "person", schemas.HoldBody, (200, 404, 409)),
+    Operation(f"{_CLAIM}/benchmark", "post", "Compare what one's own machine measured with the class.", "person", benchmarks.BenchmarkBody, (200, 404), reply=benchmarks.BenchmarkReply),
+    Operation("/benchmarks", "get", "The class's medians of what its students' machines measured.", "person", query=benchmarks.BenchmarksQuery, reply=benchmarks.MediansReply),
     Operation("/agent/register", "post", "A machine's first word.", "ticket", schemas.RegisterBody, (200, 401, 409, 410)),
     Operation("/agent/environment", "get", "What to start the server with.", "machine", None, (200, 401, 409)),
     Operation("/agent/report", "post", "How far a start is.", "machine", schemas.ReportBody, (200, 401)),

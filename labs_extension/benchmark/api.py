@@ -10,6 +10,7 @@ from typing import Any
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
+from labs_extension.benchmark.compare import Classmates
 from labs_extension.benchmark.plan import BACKENDS, SCALES, chosen
 from labs_extension.benchmark.results import read_all
 from labs_extension.benchmark.runs import AlreadyRunning, BenchmarkRun, Runs
@@ -102,6 +103,27 @@ class ResultsHandler(LabsHandler):
         good, bad = await loop.run_in_executor(None, read_all, self._runs.results)
         rows = [{**one, "results": [told(row) for row in one["results"]]} for one in good]
         self.answer({"results": rows, "refused": bad})
+
+
+class ComparisonHandler(LabsHandler):
+    """One result beside those of the class."""
+
+    def initialize(self, runs: Runs, classmates: Classmates) -> None:
+        """What it reads from, and whom it asks."""
+        self._runs = runs
+        self._classmates = classmates
+
+    @web.authenticated
+    @authorized
+    async def post(self, name: str) -> None:
+        """Tell the controller a summary of it, and answer the medians of the class."""
+        loop = asyncio.get_running_loop()
+        good, _bad = await loop.run_in_executor(None, read_all, self._runs.results)
+        result = next((one for one in good if one["id"] == name), None)
+        if result is None:
+            self.answer(*_gone())
+        else:
+            self.answer(await self._classmates.compare(result))
 
 
 def _wanted(body: bytes) -> tuple[str, list[str], str | None]:

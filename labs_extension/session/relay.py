@@ -1,4 +1,4 @@
-"""Carries a student's click to the controller, with the student's own hub token."""
+"""Speaks to the controller on a student's behalf, with the student's own hub token."""
 
 from __future__ import annotations
 
@@ -48,17 +48,25 @@ class Controller:
 
         Never raises: when the controller cannot be asked, the body says so in both languages.
         """
+        return await self.request(
+            "POST", f"claims/{self.claim}/{act}", {"generation": self.generation}
+        )
+
+    async def request(
+        self, method: str, path: str, body: dict[str, Any] | None = None
+    ) -> tuple[int, dict[str, Any]]:
+        """Ask for anything below the controller's REST, on the student's behalf; as `ask`."""
         if not (self.url and self.claim and self.token):
             return 503, {"error": "unmanaged", "sentence": unmanaged()}
         request = HTTPRequest(
-            f"{self.url}/claims/{self.claim}/{act}",
-            method="POST",
+            f"{self.url}/{path}",
+            method=method,
             headers={
                 "Authorization": f"token {self.token}",
                 "Content-Type": "application/json",
                 "Accept": "application/json",
             },
-            body=json.dumps({"generation": self.generation}),
+            body=None if body is None else json.dumps(body),
             connect_timeout=CONNECT_SECONDS,
             request_timeout=ANSWER_SECONDS,
             follow_redirects=False,
@@ -67,12 +75,12 @@ class Controller:
             answer = await AsyncHTTPClient().fetch(request, raise_error=False)
         except (OSError, HTTPError):
             return 502, {"error": "unreachable", "sentence": unreachable()}
-        body = _object(answer.body)
-        if answer.code == 599 or (answer.code >= 500 and body is None):
+        said = _object(answer.body)
+        if answer.code == 599 or (answer.code >= 500 and said is None):
             return 502, {"error": "unreachable", "sentence": unreachable()}
-        if body is None:
+        if said is None:
             return 502, {"error": "nonsense", "sentence": nonsense()}
-        return answer.code, body
+        return answer.code, said
 
 
 def _object(text: bytes | None) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 
 import type {
+  Comparison,
   CourseReport,
   Granted,
   GpuReport,
@@ -106,6 +107,10 @@ export class Api {
 
   async results(): Promise<Results & { results: Result[] }> {
     return this._ask<Results>('results');
+  }
+
+  compare(result: string): Promise<Comparison> {
+    return this._ask<Comparison>(`results/${encodeURIComponent(result)}/class`, 'POST', {});
   }
 
   private async _ask<T>(

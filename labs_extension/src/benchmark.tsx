@@ -5,7 +5,7 @@ import * as React from 'react';
 
 import type { LabModel } from './model.ts';
 import { Bar } from './plot.tsx';
-import type { Result, Row, Run } from './reports.ts';
+import type { Comparison, Result, Row, Run } from './reports.ts';
 import { figure, type Language, moment, percent, said } from './words.ts';
 
 interface Common {
@@ -51,7 +51,13 @@ export function BenchmarkPart(properties: Common & { model: LabModel }): React.R
               trans={trans}
               language={language}
             />
-            <Rows rows={result.results} trans={trans} language={language} />
+            <Class model={model} result={result} trans={trans} language={language} />
+            <Rows
+              rows={result.results}
+              comparison={model.comparisons.get(result.id)}
+              trans={trans}
+              language={language}
+            />
           </>
         )
       )}
@@ -127,8 +133,33 @@ function Chooser(
   );
 }
 
-function Rows(properties: Common & { rows: Row[] }): React.ReactElement {
-  const { rows, trans, language } = properties;
+/** Has the result compared with the class, and says what becomes of the student's figures. */
+function Class(
+  properties: Common & { model: LabModel; result: Result }
+): React.ReactElement | null {
+  const { model, result, trans, language } = properties;
+  const { managed } = model;
+  React.useEffect(() => void model.compare(result.id));
+  const comparison = model.comparisons.get(result.id);
+  if (!managed || !comparison) {
+    return null;
+  }
+  return (
+    <p className="jp-gpuspawner-note">
+      {comparison.compared
+        ? trans.__(
+            'These figures are sent to the class without your name. Its medians are self-reported, and none is told of fewer than %1 people.',
+            `${comparison.least ?? ''}`
+          )
+        : said(comparison.sentence, language)}
+    </p>
+  );
+}
+
+function Rows(
+  properties: Common & { rows: Row[]; comparison?: Comparison | null }
+): React.ReactElement {
+  const { rows, comparison, trans, language } = properties;
   const ids = [...new Set(rows.map(row => row.id))];
   return (
     <ul className="jp-gpuspawner-results">
@@ -138,7 +169,14 @@ function Rows(properties: Common & { rows: Row[] }): React.ReactElement {
           <li key={id}>
             <h3>{said(group[0].title, language) || id}</h3>
             {group.map(row => (
-              <Measured key={row.device} row={row} group={group} trans={trans} language={language} />
+              <Measured
+                key={row.device}
+                row={row}
+                group={group}
+                comparison={comparison}
+                trans={trans}
+                language={language}
+              />
             ))}
           </li>
         );
@@ -147,16 +185,21 @@ function Rows(properties: Common & { rows: Row[] }): React.ReactElement {
   );
 }
 
-function Measured(properties: Common & { row: Row; group: Row[] }): React.ReactElement {
-  const { row, group, trans, language } = properties;
+function Measured(
+  properties: Common & { row: Row; group: Row[]; comparison?: Comparison | null }
+): React.ReactElement {
+  const { row, group, comparison, trans, language } = properties;
   if (row.status !== 'ok' || row.value === null || row.value === undefined) {
     return <p className="jp-gpuspawner-note">{said(row.sentence, language) || row.status}</p>;
   }
   const share = row.fraction_of_peak;
-  const text =
-    row.unit === 'share'
-      ? `${(row.value * 100).toFixed(2)} %`
-      : `${figure(row.value)} ${row.unit === 'x' ? '×' : row.unit}`;
+  const text = amountOf(row, row.value);
+  const others = comparison?.medians.find(one => one.id === row.id && one.device === row.device);
+  const beside = [
+    others &&
+      trans.__('Class median %1 (of %2)', amountOf(row, others.median), `${others.count}`),
+    row.peak && trans.__('the chip can do %1', amountOf(row, row.peak))
+  ].filter(Boolean);
   return (
     <>
       <p className="jp-gpuspawner-row">
@@ -165,24 +208,32 @@ function Measured(properties: Common & { row: Row; group: Row[] }): React.ReactE
           {share === undefined ? text : trans.__('%1, %2 of peak', text, percent(share))}
         </span>
       </p>
-      <RowBar row={row} group={group} value={row.value} />
+      <RowBar row={row} group={group} value={row.value} others={others?.median} />
+      {beside.length > 0 && <p className="jp-gpuspawner-note">{beside.join(' · ')}</p>}
     </>
   );
 }
 
+function amountOf(row: Row, value: number): string {
+  return row.unit === 'share'
+    ? `${(value * 100).toFixed(2)} %`
+    : `${figure(value)} ${row.unit === 'x' ? '×' : row.unit}`;
+}
+
 /** Shares are drawn as such, rates of what the chip can do, or else of the fastest of their kind; a
- * time or a ratio has no whole. */
+ * time or a ratio has no whole. A mark stands where the class's median is. */
 function RowBar(properties: {
   row: Row;
   group: Row[];
   value: number;
+  others?: number;
 }): React.ReactElement | null {
-  const { row, group, value } = properties;
+  const { row, group, value, others } = properties;
   if (row.unit === 's' || row.unit === 'x') {
     return null;
   }
   const peak = group.find(one => one.peak)?.peak;
-  const most = peak ?? Math.max(...group.map(one => one.value ?? 0));
-  const share = row.unit === 'share' ? value : value / most;
-  return <Bar share={share} quiet={row.device !== 'gpu'} />;
+  const most = row.unit === 'share' ? 1 : (peak ?? Math.max(...group.map(one => one.value ?? 0)));
+  const mark = others === undefined ? undefined : others / most;
+  return <Bar share={value / most} quiet={row.device !== 'gpu'} mark={mark} />;
 }

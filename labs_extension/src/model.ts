@@ -5,6 +5,7 @@ import { type ISignal, Signal } from '@lumino/signaling';
 
 import { type Api, Refused } from './api.ts';
 import type {
+  Comparison,
   CourseReport,
   Granted,
   GpuReport,
@@ -31,6 +32,8 @@ export class LabModel {
   course: CourseReport | null = null;
   runs: Run[] = [];
   results: Results | null = null;
+  /** The results that were compared with the class, by their ids; null while one is asked about. */
+  readonly comparisons = new Map<string, Comparison | null>();
   /** Whether the server answered when it was asked last. */
   reachable = true;
   storage: StorageReport | null = null;
@@ -87,6 +90,7 @@ export class LabModel {
     const opened = seen && !this._panel;
     this._panel = seen;
     if (opened) {
+      this.comparisons.clear(); // the class goes on measuring
       void this._benchmarks().then(() => this._changed.emit(), () => undefined);
     }
   }
@@ -121,6 +125,20 @@ export class LabModel {
 
   async cancelBenchmark(run: string): Promise<void> {
     await this._pressed(this._api.cancel(run));
+  }
+
+  /** Compare a result with the class, once for each time that the panel is opened. */
+  async compare(result: string): Promise<void> {
+    if (!this.managed || this.comparisons.has(result)) {
+      return;
+    }
+    this.comparisons.set(result, null);
+    try {
+      this.comparisons.set(result, await this._api.compare(result));
+      this._changed.emit();
+    } catch {
+      // It is asked again when the panel is opened the next time.
+    }
   }
 
   dispose(): void {

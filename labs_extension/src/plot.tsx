@@ -43,15 +43,21 @@ export function Plot(properties: PlotProperties): React.ReactElement | null {
   );
 }
 
-/** A share of a whole, beside the words that say it. */
-export function Bar(properties: { share: number; quiet?: boolean }): React.ReactElement {
-  const width = `${Math.min(Math.max(properties.share, 0), 1) * 100}%`;
+/** A share of a whole, beside the words that say it; with `mark`, where the others are. */
+export function Bar(properties: {
+  share: number;
+  quiet?: boolean;
+  mark?: number;
+}): React.ReactElement {
+  const { share, quiet, mark } = properties;
   return (
-    <div
-      className={`jp-gpuspawner-bar${properties.quiet ? ' jp-mod-quiet' : ''}`}
-      aria-hidden="true"
-    >
-      <div style={{ width }} />
+    <div className={`jp-gpuspawner-bar${quiet ? ' jp-mod-quiet' : ''}`} aria-hidden="true">
+      <div style={{ width: width(share) }} />
+      {mark !== undefined && <span style={{ left: width(mark) }} />}
     </div>
   );
+}
+
+function width(share: number): string {
+  return `${Math.min(Math.max(share, 0), 1) * 100}%`;
 }

@@ -177,6 +177,17 @@ export interface Results {
   refused: { file: string; reason: string }[];
 }
 
+/** A result beside those of the class, which say of themselves what they measured. */
+export interface Comparison {
+  compared: boolean;
+  /** Why it is not compared. */
+  sentence: Said | null;
+  /** Of fewer people's figures no median is told. */
+  least: number | null;
+  /** Of the rows with this `id` and `device`. */
+  medians: { id: string; device: string; median: number; count: number }[];
+}
+
 /** An output of a cell, as a notebook has it. */
 export type Output = PartialJSONObject & { output_type: string };
 

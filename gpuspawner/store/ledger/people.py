@@ -182,9 +182,9 @@ def export_person(c: Connection, person: str) -> dict[str, Any]:
 def erase_person(c: Connection, person: str, *, now: int) -> Person:
     """Forget who a person is; every sum stays. May be repeated.
 
-    Names, addresses and numbers go, notes about the person's transactions, and the claims with
-    their progress; meters no longer say whose claim they were. What stays carries the random id
-    only. The log of wishes stays: it holds ids of the hub, never names.
+    Names, addresses and numbers go, notes about the person's transactions, what they measured, and
+    the claims with their progress; meters no longer say whose claim they were. What stays carries
+    the random id only. The log of wishes stays: it holds ids of the hub, never names.
 
     Raises:
         PersonUnknown: there is none.
@@ -215,6 +215,7 @@ def erase_person(c: Connection, person: str, *, now: int) -> Person:
     touched = select(postings.c.txn).where(postings.c.account.in_(mine))
     c.execute(delete(notes).where(notes.c.txn.in_(touched)))
     c.execute(update(usage.meters).where(usage.meters.c.person == person).values(claim=None))
+    c.execute(delete(schema.benchmarks).where(schema.benchmarks.c.person == person))
     for some in portions(claims):
         c.execute(delete(schema.claims).where(schema.claims.c.name.in_(some)))
         for gone in (schema.home_tokens, schema.home_grants):

@@ -35,6 +35,7 @@ def of(c: Connection, person: Person) -> dict[str, Any]:
         "person": values(person),
         "accounts": [_account(c, row.id, row.course, person) for row in mine],
         "claims": claims,
+        "benchmarks": _benchmarks(c, person),
         "wishes": [
             values(line) for claim in claims for line in audit_lines(c, claim["name"], _LINES)
         ],
@@ -95,4 +96,13 @@ def _claims(c: Connection, person: Person) -> list[dict[str, Any]]:
         "name", "user_id", "user_name", "server_name", "specification", "desired", "generation",
         "desired_at", "reason", "machine_id", "up_at", "heartbeat_at",
     )  # fmt: skip
+    return [{name: values(getattr(row, name)) for name in names} for row in found]
+
+
+def _benchmarks(c: Connection, person: Person) -> list[dict[str, Any]]:
+    table = schema.benchmarks
+    found = c.execute(
+        select(table).where(table.c.person == person.id).order_by(*table.primary_key.columns)
+    )
+    names = ("measure", "kind", "device", "backend", "scale", "value", "measured_at")
     return [{name: values(getattr(row, name)) for name in names} for row in found]

@@ -38,6 +38,8 @@ class Stage:
     disk: Path
     asked: list[tuple[str, Any]] = field(default_factory=list)
     refusal: dict[str, Any] | None = None
+    told: list[dict[str, Any]] = field(default_factory=list)
+    medians: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -92,7 +94,22 @@ def _controller(stage: list[Stage]) -> Application:
             until = datetime.now(timezone.utc) + timedelta(minutes=35)
             self.finish({"until": until.isoformat(), "because": MORE, "extensions_left": 1})
 
-    return Application([(r"/claims/gs-alice/(\w+)", Claim)])
+    class Benchmark(RequestHandler):
+        def post(self) -> None:
+            stage[0].told.append(json.loads(self.request.body))
+            self.finish({"figures": 1})
+
+    class Medians(RequestHandler):
+        def get(self) -> None:
+            self.finish({"self_reported": True, "least": 3, "medians": stage[0].medians})
+
+    return Application(
+        [
+            (r"/claims/gs-alice/benchmark", Benchmark),
+            (r"/claims/gs-alice/(\w+)", Claim),
+            (r"/benchmarks", Medians),
+        ]
+    )
 
 
 @pytest.fixture

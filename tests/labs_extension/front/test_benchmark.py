@@ -32,6 +32,7 @@ def on_a_t4() -> dict:
     result = copy.deepcopy(GOOD)
     row = result["results"][0] | {"device": "gpu", "value": 6.5, "peak": 8.1, "status": "ok"}
     row |= {"peak_source": "the table", "fraction_of_peak": 6.5 / 8.1, "unit": "TFLOP/s"}
+    result["device"] = {"name": "Tesla T4"}
     result["results"] = [row, {**row, "device": "cpu", "value": 0.26}]
     for key in ("peak", "peak_source", "fraction_of_peak"):
         del result["results"][1][key]
@@ -78,4 +79,43 @@ async def test_a_run_is_started_shows_what_it_measures_and_is_cancelled(stage, p
         timeout=PATIENCE
     )
     assert [run.state for run in stage.server.lab.runs.all()] == ["cancelled"]
+    assert page.errors == []
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("ko_KR", ("수업 중앙값 6.1 TFLOP/s (4명)", "칩의 한계 8.1 TFLOP/s", "이름 없이")),
+        ("en", ("Class median 6.1 TFLOP/s (of 4)", "the chip can do 8.1", "without your name")),
+    ],
+)
+async def test_a_result_stands_beside_the_class_and_what_the_chip_can_do(
+    stage, page, shots, language, words
+):
+    results = stage.server.lab.runs.results
+    results.mkdir(parents=True)
+    (results / "1-a.json").write_text(json.dumps(on_a_t4()))
+    what = {"measure": "matmul_fp32", "kind": "gpu", "device": "Tesla T4"}
+    stage.medians = [what | {"median": 6.1, "count": 4}]
+    await page.set_viewport_size({"width": 1200, "height": 1700})
+    await stage.speaks(language)
+    await page.goto(page.login)
+    part = page.locator(PART)
+    await expect(page.locator(".jp-gpuspawner-status button")).to_be_visible(timeout=PATIENCE)
+    if not await part.is_visible():
+        await page.locator(".jp-gpuspawner-status button").click()
+    for one in words:
+        await expect(part).to_contain_text(one, timeout=PATIENCE)
+    mark = part.locator(".jp-gpuspawner-results .jp-gpuspawner-bar > span")
+    await expect(mark).to_have_count(1)  # nothing is told of the CPU, which fewer have measured
+    await expect(mark).to_have_attribute("style", re.compile(r"left: 75\.3"))
+    assert [len(one["figures"]) for one in stage.told] == [2]
+    await page.screenshot(path=shots / f"lab-benchmark-class-{language}.png")
+
+    await page.locator(".jp-gpuspawner-panel").evaluate("panel => panel.scrollTo(0, 99999)")
+    stage.medians = []
+    await page.reload()
+    await expect(part).to_contain_text(words[1], timeout=PATIENCE)
+    await expect(part).to_contain_text(words[2], timeout=PATIENCE)
+    await expect(mark).to_have_count(0)
     assert page.errors == []

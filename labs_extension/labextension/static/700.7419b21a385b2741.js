@@ -1,4 +1,4 @@
-"use strict";(self.rspackChunkgpuspawner_labs=self.rspackChunkgpuspawner_labs||[]).push([[700],{646(e,r,n){var p=n(982),t=n.n(p),a=n(314),o=(n.n(a))()(t());o.push([e.id,`/* One calm column in JupyterLab's own colours, so that every theme fits. */
+"use strict";(self.rspackChunkgpuspawner_labs=self.rspackChunkgpuspawner_labs||[]).push([[700],{646(e,r,p){var n=p(982),t=p.n(n),a=p(314),o=(p.n(a))()(t());o.push([e.id,`/* One calm column in JupyterLab's own colours, so that every theme fits. */
 
 .jp-gpuspawner-panel {
   background: var(--jp-layout-color1);
@@ -218,12 +218,34 @@
   background: var(--jp-ui-font-color2);
 }
 
+.jp-gpuspawner-bar:has(> span) {
+  position: relative;
+  overflow: visible;
+}
+
+.jp-gpuspawner-bar > span {
+  position: absolute;
+  top: -3px;
+  width: 2px;
+  height: 10px;
+  margin-left: -1px;
+  background: var(--jp-ui-font-color0);
+}
+
 .jp-gpuspawner-results > li {
   margin-top: 12px;
 }
 
 .jp-gpuspawner-results p {
   margin: 0;
+}
+
+.jp-gpuspawner-results .jp-gpuspawner-bar + .jp-gpuspawner-note {
+  margin-bottom: 6px;
+}
+
+.jp-gpuspawner-wide + .jp-gpuspawner-note {
+  margin-top: 6px;
 }
 
 .jp-gpuspawner-status button {
@@ -276,4 +298,4 @@
   text-decoration: underline;
   cursor: pointer;
 }
-`,""]),n.d(r,{},{A:o})},314(e){e.exports=function(e){var r=[];return r.toString=function(){return this.map(function(r){var n="",p=void 0!==r[5];return r[4]&&(n+="@supports (".concat(r[4],") {")),r[2]&&(n+="@media ".concat(r[2]," {")),p&&(n+="@layer".concat(r[5].length>0?" ".concat(r[5]):""," {")),n+=e(r),p&&(n+="}"),r[2]&&(n+="}"),r[4]&&(n+="}"),n}).join("")},r.i=function(e,n,p,t,a){"string"==typeof e&&(e=[[null,e,void 0]]);var o={};if(p)for(var i=0;i<this.length;i++){var s=this[i][0];null!=s&&(o[s]=!0)}for(var l=0;l<e.length;l++){var u=[].concat(e[l]);p&&o[u[0]]||(void 0!==a&&(void 0===u[5]||(u[1]="@layer".concat(u[5].length>0?" ".concat(u[5]):""," {").concat(u[1],"}")),u[5]=a),n&&(u[2]&&(u[1]="@media ".concat(u[2]," {").concat(u[1],"}")),u[2]=n),t&&(u[4]?(u[1]="@supports (".concat(u[4],") {").concat(u[1],"}"),u[4]=t):u[4]="".concat(t)),r.push(u))}},r}},982(e){e.exports=function(e){return e[1]}},72(e){var r=[];function n(e){for(var n=-1,p=0;p<r.length;p++)if(r[p].identifier===e){n=p;break}return n}function p(e,p){for(var t={},a=[],o=0;o<e.length;o++){var i=e[o],s=p.base?i[0]+p.base:i[0],l=t[s]||0,u="".concat(s," ").concat(l);t[s]=l+1;var c=n(u),d={css:i[1],media:i[2],sourceMap:i[3],supports:i[4],layer:i[5]};if(-1!==c)r[c].references++,r[c].updater(d);else{var g=function(e,r){var n=r.domAPI(r);return n.update(e),function(r){r?(r.css!==e.css||r.media!==e.media||r.sourceMap!==e.sourceMap||r.supports!==e.supports||r.layer!==e.layer)&&n.update(e=r):n.remove()}}(d,p);p.byIndex=o,r.splice(o,0,{identifier:u,updater:g,references:1})}a.push(u)}return a}e.exports=function(e,t){var a=p(e=e||[],t=t||{});return function(e){e=e||[];for(var o=0;o<a.length;o++){var i=n(a[o]);r[i].references--}for(var s=p(e,t),l=0;l<a.length;l++){var u=n(a[l]);0===r[u].references&&(r[u].updater(),r.splice(u,1))}a=s}}},659(e){var r={};e.exports=function(e,n){var p=function(e){if(void 0===r[e]){var n=document.querySelector(e);if(window.HTMLIFrameElement&&n instanceof window.HTMLIFrameElement)try{n=n.contentDocument.head}catch(e){n=null}r[e]=n}return r[e]}(e);if(!p)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");p.appendChild(n)}},540(e){e.exports=function(e){var r=document.createElement("style");return e.setAttributes(r,e.attributes),e.insert(r,e.options),r}},56(e,r,n){e.exports=function(e){var r=n.nc;r&&e.setAttribute("nonce",r)}},825(e){e.exports=function(e){if("u"<typeof document)return{update:function(){},remove:function(){}};var r=e.insertStyleElement(e);return{update:function(n){var p,t,a;p="",n.supports&&(p+="@supports (".concat(n.supports,") {")),n.media&&(p+="@media ".concat(n.media," {")),(t=void 0!==n.layer)&&(p+="@layer".concat(n.layer.length>0?" ".concat(n.layer):""," {")),p+=n.css,t&&(p+="}"),n.media&&(p+="}"),n.supports&&(p+="}"),(a=n.sourceMap)&&"u">typeof btoa&&(p+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(a))))," */")),e.styleTagTransform(p,r,e.options)},remove:function(){var e;null===(e=r).parentNode||e.parentNode.removeChild(e)}}}},113(e){e.exports=function(e,r){if(r.styleSheet)r.styleSheet.cssText=e;else{for(;r.firstChild;)r.removeChild(r.firstChild);r.appendChild(document.createTextNode(e))}}},959(e,r,n){var p=n(72),t=n.n(p),a=n(825),o=n.n(a),i=n(659),s=n.n(i),l=n(56),u=n.n(l),c=n(540),d=n.n(c),g=n(113),f=n.n(g),j=n(646),m={};m.styleTagTransform=f(),m.setAttributes=u(),m.insert=s().bind(null,"head"),m.domAPI=o(),m.insertStyleElement=d(),t()(j.A,m),j.A&&j.A.locals&&j.A.locals}}]);
+`,""]),p.d(r,{},{A:o})},314(e){e.exports=function(e){var r=[];return r.toString=function(){return this.map(function(r){var p="",n=void 0!==r[5];return r[4]&&(p+="@supports (".concat(r[4],") {")),r[2]&&(p+="@media ".concat(r[2]," {")),n&&(p+="@layer".concat(r[5].length>0?" ".concat(r[5]):""," {")),p+=e(r),n&&(p+="}"),r[2]&&(p+="}"),r[4]&&(p+="}"),p}).join("")},r.i=function(e,p,n,t,a){"string"==typeof e&&(e=[[null,e,void 0]]);var o={};if(n)for(var i=0;i<this.length;i++){var s=this[i][0];null!=s&&(o[s]=!0)}for(var u=0;u<e.length;u++){var l=[].concat(e[u]);n&&o[l[0]]||(void 0!==a&&(void 0===l[5]||(l[1]="@layer".concat(l[5].length>0?" ".concat(l[5]):""," {").concat(l[1],"}")),l[5]=a),p&&(l[2]&&(l[1]="@media ".concat(l[2]," {").concat(l[1],"}")),l[2]=p),t&&(l[4]?(l[1]="@supports (".concat(l[4],") {").concat(l[1],"}"),l[4]=t):l[4]="".concat(t)),r.push(l))}},r}},982(e){e.exports=function(e){return e[1]}},72(e){var r=[];function p(e){for(var p=-1,n=0;n<r.length;n++)if(r[n].identifier===e){p=n;break}return p}function n(e,n){for(var t={},a=[],o=0;o<e.length;o++){var i=e[o],s=n.base?i[0]+n.base:i[0],u=t[s]||0,l="".concat(s," ").concat(u);t[s]=u+1;var c=p(l),d={css:i[1],media:i[2],sourceMap:i[3],supports:i[4],layer:i[5]};if(-1!==c)r[c].references++,r[c].updater(d);else{var g=function(e,r){var p=r.domAPI(r);return p.update(e),function(r){r?(r.css!==e.css||r.media!==e.media||r.sourceMap!==e.sourceMap||r.supports!==e.supports||r.layer!==e.layer)&&p.update(e=r):p.remove()}}(d,n);n.byIndex=o,r.splice(o,0,{identifier:l,updater:g,references:1})}a.push(l)}return a}e.exports=function(e,t){var a=n(e=e||[],t=t||{});return function(e){e=e||[];for(var o=0;o<a.length;o++){var i=p(a[o]);r[i].references--}for(var s=n(e,t),u=0;u<a.length;u++){var l=p(a[u]);0===r[l].references&&(r[l].updater(),r.splice(l,1))}a=s}}},659(e){var r={};e.exports=function(e,p){var n=function(e){if(void 0===r[e]){var p=document.querySelector(e);if(window.HTMLIFrameElement&&p instanceof window.HTMLIFrameElement)try{p=p.contentDocument.head}catch(e){p=null}r[e]=p}return r[e]}(e);if(!n)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");n.appendChild(p)}},540(e){e.exports=function(e){var r=document.createElement("style");return e.setAttributes(r,e.attributes),e.insert(r,e.options),r}},56(e,r,p){e.exports=function(e){var r=p.nc;r&&e.setAttribute("nonce",r)}},825(e){e.exports=function(e){if("u"<typeof document)return{update:function(){},remove:function(){}};var r=e.insertStyleElement(e);return{update:function(p){var n,t,a;n="",p.supports&&(n+="@supports (".concat(p.supports,") {")),p.media&&(n+="@media ".concat(p.media," {")),(t=void 0!==p.layer)&&(n+="@layer".concat(p.layer.length>0?" ".concat(p.layer):""," {")),n+=p.css,t&&(n+="}"),p.media&&(n+="}"),p.supports&&(n+="}"),(a=p.sourceMap)&&"u">typeof btoa&&(n+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(a))))," */")),e.styleTagTransform(n,r,e.options)},remove:function(){var e;null===(e=r).parentNode||e.parentNode.removeChild(e)}}}},113(e){e.exports=function(e,r){if(r.styleSheet)r.styleSheet.cssText=e;else{for(;r.firstChild;)r.removeChild(r.firstChild);r.appendChild(document.createTextNode(e))}}},959(e,r,p){var n=p(72),t=p.n(n),a=p(825),o=p.n(a),i=p(659),s=p.n(i),u=p(56),l=p.n(u),c=p(540),d=p.n(c),g=p(113),f=p.n(g),j=p(646),w={};w.styleTagTransform=f(),w.setAttributes=l(),w.insert=s().bind(null,"head"),w.domAPI=o(),w.insertStyleElement=d(),t()(j.A,w),j.A&&j.A.locals&&j.A.locals}}]);

@@ -1,13 +1,16 @@
-"""A week of a class on the emulated EC2: the ledger's cost book beside the cloud's own bill.
+"""A week of a class on an emulated cloud: the ledger's cost book beside the cloud's own bill.
 
 Students press Start and Stop at a JupyterHub, calls are throttled, prices change, and the hub and the
 controller, each a process of its own, are killed with SIGKILL in the middle of whatever they do and
 begin again before the same databases and cloud. Time is turned and not waited for: all processes
 share one clock. The cloud's changes of state take no time here, so that both sides mean the same
-second (what `pending` adds is in tests/providers/test_aws_metering.py). What agents would report is
-written into the database.
+second (what `pending` and deallocating add is in tests/providers/test_*_metering.py). What agents
+would report is written into the database.
 
-Usage: python benchmarks/ledger_vs_bill.py [--students N] [--days N] [--visits N] [--minutes N] [--seed N] [JSON-FILE]
+With CLOUD=azure on the emulated Azure, whose starts have a minimum of five minutes and whose prices
+come from its Retail Prices API.
+
+Usage: [CLOUD=azure] python benchmarks/ledger_vs_bill.py [--students N] [--days N] [--visits N] [--minutes N] [--seed N] [JSON-FILE]
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from _common import table, write
 
 from tests.faults.bill_week import Found, Pace, Week, units
+from tests.faults.clouds import EC2, chosen
 
 _PART = 0.125
 """Of a day, after which it is seen whether there is time for more."""
@@ -82,7 +86,10 @@ def main() -> int:
     # `asdict` makes a counter anew as one of pairs.
     data = {**asdict(found), "counts": dict(found.counts), "students": said.students}
     data |= {"days": days, "visits": said.visits, "seed": said.seed}
-    write("ledger_vs_bill", data | {"seconds": seconds}, packages=("boto3", "moto"))
+    kind = chosen()
+    name = "ledger_vs_bill" if kind is EC2 else f"ledger_vs_bill_{kind.name}"
+    packages = ("boto3", "moto") if kind is EC2 else ("azure-mgmt-compute",)
+    write(name, data | {"seconds": seconds, "cloud": kind.name}, packages=packages)
     bad = found.differences or found.orphan_meters or found.unmetered or (found.lowest or 0) < 0
     return int(bool(bad or found.unsound))
 

@@ -7,7 +7,7 @@
         )
 
 The same port answers plain HTTP as the host's metadata service does, with a token for a managed
-identity, and below `/_emulator/`. It speaks HTTP and knows nothing of the rest of gpuspawner.
+identity, as the public price list does, and below `/_emulator/`. It speaks HTTP and knows nothing of the rest of gpuspawner.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from gpuspawner.emulator import arm_price_list
 from gpuspawner.emulator.api import Api
 from gpuspawner.emulator.arm_front import Front
 from gpuspawner.emulator.arm_lifecycle import Lifecycle
@@ -72,6 +73,9 @@ class Application:
             return self._api.answer(method, path.path, path.query, body)
         if path.path == _TOKEN:
             return self._token(headers)
+        if path.path == arm_price_list.PATH:
+            with self._world.lock:
+                return answer(200, arm_price_list.answer(path.query, self._world.bill.prices))
         if path.path.startswith("/_blob/"):
             return self._blob(path.path)
         if not secure:

@@ -43,6 +43,7 @@ class Lifecycle:
         world, now = self._world, self._world.clock.now()
         world.vms[vm.name.lower()] = vm
         self.disk_made(vm.os_disk)
+        vm.os_disk.hands(now, reserved=False)
         vm.provisioning, vm.since, vm.idle_since = "Creating", now, now
         vm.allocated = late is None
         world.tell(vm, "created", now)
@@ -56,6 +57,7 @@ class Lifecycle:
         world.tell(vm, "started", now)
         if late is None and not vm.allocated:
             world.bill.machine_runs(vm.name, vm.size.name, now)
+            vm.hands(now, reserved=False)
         vm.allocated = late is None
         self._updating(vm, now)
         return self._begin(vm, "start", world.faults.settings.times.pending, self._runs, late=late)
@@ -113,7 +115,7 @@ class Lifecycle:
         """A data disk is the machine's from now on; one that runs gets the folder."""
         vm.disks[lun], vm.keep[disk.name] = disk, keep
         disk.owner, disk.owner_id = vm.name, vm.id
-        disk.reserved = vm.power in (None, "deallocated")
+        disk.hands(self._world.clock.now(), reserved=vm.power in (None, "deallocated"))
         if vm.power == "running":
             folder = self.folder(disk)
             self._submit(vm, lambda: self._world.host.attach(vm.name, f"lun{lun}", folder))
@@ -123,7 +125,7 @@ class Lifecycle:
         disk = vm.disks.pop(lun)
         if vm.power == "running":
             self._submit(vm, lambda: self._world.host.detach(vm.name, f"lun{lun}"))
-        disk.free()
+        disk.free(self._world.clock.now())
 
     def delete(self, vm: Vm) -> Operation:
         """Delete in whatever state; what is marked so goes with it."""
@@ -244,7 +246,7 @@ class Lifecycle:
         vm.power = "running"
         world.tell(vm, "running", at)
         volumes = {f"lun{lun}": self.folder(disk) for lun, disk in vm.disks.items()}
-        for disk in (vm.os_disk, *vm.disks.values()):
+        for disk in vm.disks.values():
             disk.reserved = False
         world.faults.behaviours.booting(vm.name, vm.tags.get(CLAIM_TAG, ""))
         address = vm.nics[0].address
@@ -257,8 +259,7 @@ class Lifecycle:
 
     def _deallocated(self, vm: Vm, at: float) -> None:
         vm.power, vm.allocated = "deallocated", False
-        for disk in (vm.os_disk, *vm.disks.values()):
-            disk.reserved = True
+        vm.hands(at, reserved=True)
         self._world.tell(vm, "deallocated", at)
 
     def _stopped(self, vm: Vm, at: float) -> None:
@@ -273,12 +274,12 @@ class Lifecycle:
             if nic.delete_with_machine:
                 world.nics.pop(nic.name.lower(), None)
         if vm.keep.get(vm.os_disk.name):
-            vm.os_disk.free()
+            vm.os_disk.free(at)
         else:
             self.disk_gone(vm.os_disk, at)
         for disk in vm.disks.values():
             if vm.keep[disk.name]:
-                disk.free()
+                disk.free(at)
             else:
                 self.disk_gone(disk, at)
         world.tell(vm, "deleted", at)

@@ -20,9 +20,13 @@ MACHINES: dict[str, int] = {
 """Size: micros an hour."""
 
 DISKS: dict[str, int] = {"StandardSSD_LRS": 75_000, "Premium_LRS": 135_000, "Standard_LRS": 45_000}
-"""Disk type: micros per GiB of the tier and month of 30 days."""
+"""Disk type: micros per GiB of the tier and calendar month: a day of a month of 31 costs 1/31, as in
+usage records (remembered, like the least that is billed of each start of a machine)."""
 
-PRICES = Prices("2026-11-09", MACHINES, DISKS, 5_000, 30 * 24 * 3600, 0)
+CALENDAR_MONTHS = 0
+MINIMUM_SECONDS = {"machine": 300}
+
+PRICES = Prices("2026-11-09", MACHINES, DISKS, 5_000, CALENDAR_MONTHS, MINIMUM_SECONDS)
 
 _LEAST_TIER, _MOST_TIER = 4, 32768
 

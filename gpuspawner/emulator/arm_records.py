@@ -42,7 +42,11 @@ class Operation:
 
 @dataclass
 class Disk:
-    """A managed disk. `owner` is the name of the machine it is attached to, and how."""
+    """A managed disk. `owner` is the name of the machine it is attached to, and how.
+
+    `owned_at` is when it last changed hands, if it ever did: attached, detached, or its machine
+    deallocated or started (Microsoft's reference, "Disks", `LastOwnershipUpdateTime`).
+    """
 
     id: str
     name: str
@@ -57,14 +61,19 @@ class Disk:
     owner: str | None = None
     owner_id: str | None = None
     reserved: bool = False
+    owned_at: float | None = None
     create_option: str = "Attach"
     caching: str = "None"
     unique: str = field(default_factory=lambda: str(uuid.uuid4()))
 
-    def free(self) -> None:
+    def free(self, at: float) -> None:
         """It is attached to nothing any more."""
         self.owner = self.owner_id = None
-        self.reserved = False
+        self.hands(at, reserved=False)
+
+    def hands(self, at: float, *, reserved: bool) -> None:
+        """It changes hands, to a machine without hardware (`reserved`) or not."""
+        self.reserved, self.owned_at = reserved, at
 
 
 @dataclass
@@ -125,3 +134,8 @@ class Vm:
     def busy(self) -> bool:
         """Whether an operation is under way."""
         return self.operation is not None
+
+    def hands(self, at: float, *, reserved: bool) -> None:
+        """It has got hardware, or has given it back (`reserved`): its disks say when."""
+        for disk in (self.os_disk, *self.disks.values()):
+            disk.hands(at, reserved=reserved)

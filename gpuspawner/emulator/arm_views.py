@@ -107,6 +107,8 @@ def disk(one: Disk) -> dict[str, Any]:
     }
     if one.os:
         properties["osType"] = "Linux"
+    if one.owned_at is not None:
+        properties["LastOwnershipUpdateTime"] = text(one.owned_at)
     return {
         "id": one.id,
         "name": one.name,

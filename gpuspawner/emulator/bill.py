@@ -26,7 +26,9 @@ HOUR = 3600
 class Prices:
     """One cloud's table: micros an hour for machines and an address, per GiB and month for disks.
 
-    `month_seconds` 0 means that each calendar month (in UTC) costs the same, however long it is. A machine or disk that is missing is billed at nothing, and the statement says so.
+    `month_seconds` 0 means that each calendar month (in UTC) costs the same, however long it is. A
+    machine or disk that is missing is billed at nothing, and the statement says so.
+    `minimum_seconds` are by kind of line: the least that each costs.
     """
 
     as_of: str
@@ -34,7 +36,7 @@ class Prices:
     disks: Mapping[str, int]
     address: int
     month_seconds: int
-    minimum_seconds: int
+    minimum_seconds: Mapping[str, int]
     currency: str = "USD"
 
     def machine(self, machine_type: str) -> int:
@@ -174,7 +176,7 @@ class Bill:
         per_seconds: int = HOUR,
         quantity: int = 1,
     ) -> None:
-        least = self.prices.minimum_seconds
+        least = self.prices.minimum_seconds.get(kind, 0)
         line = Line(kind, thing, what, at, price, per_seconds, quantity, least)
         self._lines.append(line)
         self._open[kind, thing] = line

@@ -38,7 +38,7 @@ ADDRESS = 5_000
 """Micros an hour for one public IPv4 address."""
 
 CALENDAR_MONTHS = 0
-MINIMUM_SECONDS = 60
+MINIMUM_SECONDS = dict.fromkeys(("machine", "disk", "address"), 60)
 """The least that is billed, of each start of a machine and of each disk."""
 
 PRICES = Prices(AS_OF, MACHINES, DISKS, ADDRESS, CALENDAR_MONTHS, MINIMUM_SECONDS, CURRENCY)

@@ -65,7 +65,10 @@ class Machine:
     `claim`, `intent` and `owner_id` are from its tags, None when a tag is missing. `because` is the
     cloud's own code for the last change of power, for the admin. `powered_at` is when the cloud
     says it last began to run, `stopped_at` when the cloud says it last ceased to, if it says so:
-    EC2 tells when somebody asked it for a stop, and not when a machine switched itself off.
+    EC2 tells when somebody asked it for a stop, and not when a machine switched itself off. While
+    nothing is billed yet, or one listing cannot tell since when, `powered_at` is None. `run` is the
+    cloud's own mark of that time on, where a process that has looked all along knows `powered_at`
+    better than the next one will; empty where that is mark enough.
     `public_address` costs money as long as there is one.
     """
 
@@ -82,6 +85,7 @@ class Machine:
     because: str = ""
     stopped_at: datetime | None = None
     public_address: str | None = None
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,11 +99,11 @@ def over(world: World) -> Iterator[tuple[Use, Ending]]:
 
 
 def _of_machine(machine: Machine, world: World) -> Iterator[Use]:
-    # A cloud that does not say since when: from when it was first seen.
-    since = seconds_of(machine.powered_at or world.listed_at)
-    if machine.power in BILLED:
-        yield _computing(machine, since)
+    if machine.power in BILLED and machine.powered_at is not None:
+        yield _computing(machine, seconds_of(machine.powered_at))
     if machine.public_address:
+        # A cloud that does not say since when: from when it was first seen.
+        since = seconds_of(machine.powered_at or world.listed_at)
         yield Use(
             machine.id, Component.ADDRESS, str(since) if machine.powered_at else None, since,
             machine.placement.region, ADDRESS_SKU, 1, machine.claim, machine.owner_id,
@@ -113,7 +113,7 @@ def _of_machine(machine: Machine, world: World) -> Iterator[Use]:
 def _computing(machine: Machine, since: int) -> Use:
     size = machine.placement.size
     return Use(
-        machine.id, Component.COMPUTE, f"{since}:{size}" if machine.powered_at else None, since,
+        machine.id, Component.COMPUTE, f"{machine.run or since}:{size}", since,
         machine.placement.region, size, 1, machine.claim, machine.owner_id, machine,
     )  # fmt: skip
 

@@ -172,7 +172,7 @@ class AzureProvider:
                     raise WrongState(f"{id_} is being deleted")
             self._look.changing(id_)
             answer = await self._calls.ask("DeallocateMachine", self._group, id_)
-            self._look.accepted(id_, answer.operation)
+            self._look.ending(id_, answer.operation)
 
         return await each(ids, one)
 
@@ -187,8 +187,8 @@ class AzureProvider:
             self._look.left(id)
             await self._nothing_left(id)
         elif seen.machine.power is not Power.DELETING:
-            await self._calls.ask("DeleteMachine", self._group, id)
-            self._look.leaving(id)
+            answer = await self._calls.ask("DeleteMachine", self._group, id)
+            self._look.leaving(id, answer.operation)
 
     async def create_home(self, request: HomeRequest) -> Home:
         """Create a disk, under a name that is the token's."""

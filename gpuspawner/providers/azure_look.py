@@ -1,23 +1,25 @@
 """Looking at this hub's machines, disks and interfaces, and remembering what Azure does not tell.
 
-Four lists make a look, however many machines there are. Azure does not say when a machine began to
-run or ceased to, nor that it deleted one; what was seen at earlier looks is kept for that. After a
-restart the first look says as much as Azure does.
+Four lists make a look, however many machines there are. Azure does not say that it has deleted a
+machine, and not all about when one was billed (`azure_times`); what was seen at earlier looks is kept
+for that. After a restart the first look says as much as Azure does.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from gpuspawner.clock import Clock
-from gpuspawner.errors import MachineNotFound
+from gpuspawner.errors import MachineNotFound, ProviderError
 from gpuspawner.model import Disk, Fragment, Machine, Power, World
 from gpuspawner.providers import azure_world as words
 from gpuspawner.providers.azure_calls import Calls
+from gpuspawner.providers.azure_times import NOT_ASKED, Hands, hands, timed
 from gpuspawner.providers.azure_world import Status, Thing
 from gpuspawner.providers.tags import CLAIM, HUB
 from gpuspawner.settings.azure_record import AzureRecord
@@ -29,7 +31,7 @@ KEPT = timedelta(hours=1)
 """How long a machine that is gone is told of."""
 
 _YOUNG = timedelta(minutes=5)
-"""A new disk or interface is nobody's for a moment; it is no leftover then."""
+"""A new disk or interface is nobody's for a moment, and need not be listed: it is no leftover then."""
 
 
 @dataclass
@@ -57,6 +59,7 @@ class Look:
     _listed: set[str] = field(default_factory=set)
     _loose: dict[str, datetime] = field(default_factory=dict)
     _operations: dict[str, str] = field(default_factory=dict)
+    _ends: dict[str, str] = field(default_factory=dict)
     _reasons: dict[tuple[str, datetime | None], tuple[str, str]] = field(default_factory=dict)
 
     async def world(self, leaving: Collection[str] = ()) -> World:
@@ -75,9 +78,13 @@ class Look:
             for one in interfaces
             if (holder := words.holder_of(one)) and (address := words.address_of(one))
         }
-        self._learn(statuses, models, addresses, listed_at)
+        owned = {
+            words.attached_to(one) or "": hands(one) for one in disks if not words.is_home(one)
+        }
+        self._learn(statuses, models, addresses, owned, listed_at)
         await self._find_reasons()
         await self._find_gone(listed_at)
+        await self._date_ends()
         machines = {id_: one.machine for id_, one in self._seen.items()}
         ours = [one for one in disks if words.is_ours(one, self.hub_id)]
         kept = [one for one in ours if words.is_home(one)]
@@ -111,20 +118,27 @@ class Look:
                 for one in self._seen.values()
                 if one.machine.address
             }
-            self._learn(statuses, models, known, listed_at)
+            self._learn(statuses, models, known, None, listed_at)
             await self._find_reasons()
         return {id_: self._seen[id_] for id_ in ids if id_ in self._seen}
 
     def accepted(self, id_: str, operation: str) -> None:
         """Azure has accepted a change: its address says later why it failed, if it did."""
         self._operations[id_] = operation
+        self._ends.pop(id_, None)
+
+    def ending(self, id_: str, operation: str) -> None:
+        """Azure has accepted a change that ends the bill: its address says when that began."""
+        self.accepted(id_, operation)
+        self._ends[id_] = operation
 
     def changing(self, id_: str) -> None:
         """This one is about to be changed: what was seen of it is no longer true."""
         self._changed.add(id_)
 
-    def leaving(self, id_: str) -> None:
+    def leaving(self, id_: str, operation: str) -> None:
         """Azure has accepted to delete this one."""
+        self.ending(id_, operation)
         self._leaving.add(id_)
         self._changed.add(id_)
 
@@ -158,6 +172,7 @@ class Look:
         statuses: Iterable[Thing],
         models: Iterable[Thing],
         addresses: Mapping[str, str],
+        owned: Mapping[str, Hands | None] | None,
         listed_at: datetime,
     ) -> None:
         doing = {one["id"].lower(): words.status(one) for one in statuses}
@@ -174,7 +189,10 @@ class Look:
             does = words.power(status, before.machine.power if before else None)
             machine = words.machine(model, does, status, addresses)
             old = before.machine if before else None
-            now[id_] = Seen(_timed(machine, status, old, listed_at), status, model)
+            young = listed_at - machine.created_at < _YOUNG
+            unknown = NOT_ASKED if owned is None or young else None
+            disk = (owned or {}).get(id_, unknown)
+            now[id_] = Seen(timed(machine, status, disk, old, listed_at), status, model)
             if does is Power.DELETING:
                 self._leaving.add(id_)
         for id_, one in self._seen.items():
@@ -220,6 +238,28 @@ class Look:
                 self.left(id_)
         self._gone = {id_: one for id_, one in self._gone.items() if now - one[0] < KEPT}
 
+    async def _date_ends(self) -> None:
+        """Ask when deallocating or deleting began, where no look has shown a machine at it."""
+        ended = {id_: one.machine for id_, one in self._seen.items() if one.machine.stopped_at}
+        ended |= {id_: one for id_, (_, one) in self._gone.items() if one is not None}
+        for id_ in self._ends.keys() & ended.keys():
+            url, machine = self._ends.pop(id_), ended[id_]
+            under_way = machine.power in (Power.STOPPING, Power.DELETING) and id_ in self._seen
+            if under_way or not url:
+                continue
+            with contextlib.suppress(ProviderError):
+                began = words.time((await self.calls.get("GetOperation", url)).get("startTime"))
+                self._end_at(id_, machine, began)
+
+    def _end_at(self, id_: str, machine: Machine, began: datetime | None) -> None:
+        if began is None or machine.stopped_at is None or began >= machine.stopped_at:
+            return
+        dated = replace(machine, stopped_at=began)
+        if id_ in self._seen:
+            self._seen[id_].machine = dated
+        else:
+            self._gone[id_] = (self._gone[id_][0], dated)
+
     def _disk(self, entry: Thing, machines: Mapping[str, Machine]) -> Disk:
         return words.disk(entry, machines.get(words.attached_to(entry) or ""))
 
@@ -236,24 +276,6 @@ class Look:
                     claim = words.tags_of(one).get(CLAIM)
                     yield Fragment(id_, kind, created, claim)
         self._loose = loose
-
-
-def _timed(machine: Machine, status: Status, old: Machine | None, now: datetime) -> Machine:
-    """The machine with the times at which it began and ceased to run.
-
-    Azure gives the time of the last change alone, whatever that was: attaching a home moves it. So
-    what was seen first stays.
-    """
-    at = status.at or now
-    began = old.powered_at if old else None
-    ended = old.stopped_at if old else None
-    if machine.power in words.ON or machine.power is Power.HALTED:
-        if began is None and (status.power is None or status.provisioning == "creating"):
-            return machine
-        if began is None or ended is not None:
-            began = at
-        return replace(machine, powered_at=began, stopped_at=None)
-    return replace(machine, powered_at=began or machine.created_at, stopped_at=ended or at)
 
 
 async def _together(*doing: Coroutine[Any, Any, Any]) -> list[Any]:

@@ -56,9 +56,10 @@ async def of(record: AzureRecord, now: int) -> tuple[Quote, ...]:
     Raises:
         ProviderUnavailable: as of `fetch`; or the cloud is not the public one, whose list this is.
     """
-    if record.endpoint_url:
+    url = record.price_list_url
+    if record.endpoint_url and not url:
         raise ProviderUnavailable("Azure's price list is asked only beside Azure's own address")
-    return await fetch(record.regions, record.sizes, now, disks=[record.disk_type])
+    return await fetch(record.regions, record.sizes, now, url or URL, disks=[record.disk_type])
 
 
 async def fetch(

@@ -63,6 +63,13 @@ class Azure(Configurable):
         "own.",
     ).tag(config=True)
 
+    price_list_url = Unicode(
+        None,
+        allow_none=True,
+        help="Another address of Azure's public price list (Retail Prices API), as for a proxy. Default: Azure's own; "
+        "beside another endpoint_url, none: a sovereign cloud has prices of its own, so set them in c.Prices.cost.",
+    ).tag(config=True)
+
     ca_file = Unicode(
         "",
         help="A file with certificates of authorities to trust for Azure's address, in PEM format, instead of the "
@@ -104,6 +111,7 @@ class Azure(Configurable):
             sizes=tuple(self.sizes),
             ssh_public_key=self.ssh_public_key,
             endpoint_url=self.endpoint_url,
+            price_list_url=self.price_list_url,
             ca_file=self.ca_file,
             tags=dict(self.tags),
             disk_type=self.disk_type,

@@ -37,6 +37,7 @@ class AzureRecord:
         sizes: the sizes that may be offered, in order.
         ssh_public_key: who may log in as administrator; "" is nobody.
         endpoint_url: another address of Azure Resource Manager; None is Azure's own.
+        price_list_url: another address of the public price list; None is Azure's own.
         ca_file: an authority to trust for it besides the system's; "" is none.
         tags: put on everything that is made, besides our own.
         disk_type: the type of machines' own disks and of homes.
@@ -53,6 +54,7 @@ class AzureRecord:
     sizes: tuple[str, ...]
     ssh_public_key: str = ""
     endpoint_url: str | None = None
+    price_list_url: str | None = None
     ca_file: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     disk_type: str = "StandardSSD_LRS"

@@ -1,4 +1,4 @@
-"""A class's days before an emulated EC2 whose time is turned: the ledger beside the cloud's own bill.
+"""A class's days before an emulated cloud whose time is turned: the ledger beside its own bill.
 
 Students press Start and Stop at a JupyterHub, the cloud throttles and changes its prices, and the
 hub and the controller are killed with SIGKILL at whatever they are doing (`week_campus`). What
@@ -22,6 +22,7 @@ from gpuspawner.model import Claim, Desired
 from gpuspawner.policy.money import MICROS
 from gpuspawner.store import agents, claims, ledger
 from gpuspawner.store.database import Database
+from tests.faults.clouds import Cloud
 from tests.faults.week_campus import WeekCampus
 
 DAY = 86_400
@@ -104,6 +105,7 @@ class Week:
         *,
         credit: float = 4.0,
         pace: Pace | None = None,
+        kind: Cloud | None = None,
     ) -> None:
         self.random, pace = random.Random(seed), pace or Pace()
         self._visits = pace.visits / (14 * 3600)
@@ -112,7 +114,7 @@ class Week:
         self._throttling = Sometimes(pace.throttling, self.random)
         self._prices = Sometimes(pace.prices, self.random)
         self.students = [f"student{number}" for number in range(1, students + 1)]
-        self.campus = WeekCampus(folder, students, credit)
+        self.campus = WeekCampus(folder, students, credit, kind)
         self.stays: dict[str, Stay] = {}
         self.found = Found()
         self._asked: set[asyncio.Task[None]] = set()
@@ -262,7 +264,7 @@ class Week:
             self._prices.done()
             self.found.counts["price changes"] += 1
             micros = self.random.randint(300_000, 1_500_000)
-            prices = {"machines": {self.random.choice(SIZES): micros}}
+            prices = {"machines": {self.campus.kind.word(self.random.choice(SIZES)): micros}}
             await asyncio.to_thread(self.campus.cloud, "prices", prices)
             answer = await asyncio.to_thread(self.campus.order, "refresh")
             assert answer == {"good": True}, answer
@@ -355,6 +357,7 @@ class Week:
         billed: Counter[tuple[str, str]] = Counter()
         lines = self.campus.cloud("bill")["lines"]
         for line in lines:
+            line["id"] = line["id"].rpartition("/")[2]  # Azure's are paths
             billed[line["kind"], line["id"]] += line["micros"]
         rows = await self._rows(
             "SELECT resource, component, sum(cost) AS cost, count(*) AS segments "

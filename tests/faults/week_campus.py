@@ -1,4 +1,4 @@
-"""A campus on one clock that is turned: an emulated EC2, a controller and a JupyterHub.
+"""A campus on one clock that is turned: an emulated cloud, a controller and a JupyterHub.
 
 Controller and hub are processes that are killed with SIGKILL. The cloud is in this process, and is
 never killed; machines are entries of its list, and one small server answers for all of them.
@@ -11,9 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from gpuspawner.emulator.ec2 import Emulator
+from gpuspawner.emulator import arm, ec2
 from gpuspawner.emulator.faults import Times
 from tests.faults.campus import Campus
+from tests.faults.clouds import AZURE, Cloud
 from tests.faults.nursery import shared
 from tests.faults.shared_clock import SharedTime
 
@@ -37,15 +38,25 @@ c.Credit.student_credit = {credit}
 c.Credit.course_credit = {pool}
 """
 
+_AZURE_PRICES = """
+c.Prices.cost = {{}}
+c.Prices.refresh_interval = 86400
+c.Azure.price_list_url = "http://127.0.0.1:{port}/api/retail/prices"
+"""
+
 
 class WeekCampus(Campus):
     """`credit` is what each of `students` is given, in dollars; the pool has ten times as much."""
 
-    def __init__(self, folder: Path, students: int, credit: float) -> None:
-        super().__init__(folder, quick=True)
+    def __init__(
+        self, folder: Path, students: int, credit: float, kind: Cloud | None = None
+    ) -> None:
+        super().__init__(folder, quick=True, kind=kind)
         self.pause = 0.02
         self.time = SharedTime(folder / "time", start=MORNING)
         self.more = _MORE.format(port=self.base + 3, credit=credit, pool=10 * students * credit)
+        if self.kind is AZURE:
+            self.more += _AZURE_PRICES.format(port=self.base)
 
     def open(self) -> Campus:
         """Start everything."""
@@ -69,12 +80,17 @@ class WeekCampus(Campus):
 
     def start_cloud(self) -> None:
         """What the cloud does not date (pending, say) is another test's; here it takes no time."""
-        self.emulator = Emulator(
-            port=self.base,
-            clock=self.time,  # type: ignore[arg-type]
-            times=Times(pending=0, stopping=0, shutting_down=0, attaching=0),
-            network=self.network,
-        )
+        told: dict[str, Any] = {
+            "port": self.base,
+            "clock": self.time,
+            "times": Times(pending=0, stopping=0, shutting_down=0, attaching=0),
+            "network": self.network,
+        }
+        self.emulator: arm.Emulator | ec2.Emulator
+        if self.kind is AZURE:
+            self.emulator = arm.Emulator(folder=self.folder / self.kind.emulator, **told)
+        else:
+            self.emulator = ec2.Emulator(**told)
         self.emulator.start()
 
     def start_controller(self, *, wait: bool = True, **_: Any) -> None:

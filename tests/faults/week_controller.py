@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from tornado.httpserver import HTTPServer
@@ -18,6 +19,7 @@ from tornado.web import Application, RequestHandler
 
 from gpuspawner import app
 from tests.faults import nursery
+from tests.faults.clouds import AZURE, chosen
 from tests.faults.shared_clock import SharedClock, SharedTime
 from tests.faults.told import Told
 
@@ -60,11 +62,17 @@ def main(arguments: list[str]) -> int:
 
 def _import_everything() -> None:
     """And read the SDK's descriptions of its services, which takes a second of each process."""
+    from gpuspawner.store import migrate  # noqa: F401, PLC0415
+
+    if chosen() is AZURE:
+        import_module("azure.identity.aio")
+        import_module("azure.mgmt.compute.aio")
+        import_module("gpuspawner.providers.azure")
+        return
     import boto3  # noqa: PLC0415
     from botocore.retries import standard  # noqa: PLC0415
 
     from gpuspawner.providers import aws  # noqa: F401, PLC0415
-    from gpuspawner.store import migrate  # noqa: F401, PLC0415
 
     session = boto3.Session("campus", "campus", region_name="us-east-1")
     for service in ("ec2", "ssm", "pricing", "service-quotas"):

@@ -158,10 +158,18 @@ def test_a_machine_without_a_public_address_has_no_line_for_one():
     assert ("i-1", Component.ADDRESS) not in uses(world(runs()))
 
 
-def test_a_cloud_that_does_not_say_since_when_is_metered_from_the_first_look():
+def test_a_machine_of_which_one_listing_cannot_tell_since_when_waits_for_the_next():
     made = look(world(runs(powered_at=None)), claims=[wanted()])
-    assert [(one.use.since, one.use.start) for one in made.changes] == [(T, None)]
-    again = look(world(runs(powered_at=None)), meter(start=str(T - 9), since=T - 9))
+    assert made.changes == ()
+
+
+def test_a_start_that_the_cloud_marks_is_the_same_to_a_process_that_knows_less_of_it():
+    made = look(world(runs(run="a start")), claims=[wanted()])
+    (begun,) = [one.use for one in made.changes]
+    again = look(
+        world(runs(run="a start", powered_at=STARTED - seconds(40))),
+        meter(start=begun.start, since=begun.since),
+    )
     assert (again.changes, len(again.seen)) == ((), 1)
 
 

@@ -3,121 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
 
-from gpuspawner.controllers.meter import Meter
 from gpuspawner.emulator import ec2_prices
-from gpuspawner.policy.billed import ADDRESS_SKU
-from gpuspawner.policy.money import Book, Component, Rate, seconds_of
-from gpuspawner.policy.steps import Known
-from gpuspawner.providers.base import HomeRequest
-from gpuspawner.store import ledger
 from gpuspawner.store.database import Database
-from gpuspawner.store.ledger import Sku
-from gpuspawner.store.seen import Seen
+from tests.providers.accounts import Accounts
 from tests.providers.aws_cloud import HERE, NOON, wish
 from tests.store.wishes import KEY
 
 pytestmark = pytest.mark.emulator
 
-KINDS = {"compute": "machine", "disk": "disk", "home": "disk", "address": "address"}
-"""What the bill calls a component."""
-
-MINUTE, HOUR = 60, 3600
-
-
-class Accounts:
-    """A provider before the cloud, and the books that follow what it lists."""
-
-    def __init__(self, cloud, database: Database) -> None:
-        self.cloud, self.database = cloud, database
-        self.provider = cloud.provider()
-        self.ids: list[str] = []
-        self.forget()
-
-    def forget(self) -> None:
-        """Another controller begins."""
-        seen = Seen(timedelta(seconds=180), timedelta(seconds=900))
-        self.meter = Meter("aws", self.database, seen, self.cloud.clock)
-
-    async def look(self) -> None:
-        world = await self.provider.list()
-        self.meter.listed(world, Known(), self.cloud.clock.now())
-        assert await self.meter.look()
-
-    async def passes(self, seconds: float, *, looking: bool = True) -> None:
-        await self.cloud.settle(seconds)
-        if looking:
-            await self.look()
-
-    async def create(self, **changes) -> str:
-        made = await self.provider.create(wish(**changes))
-        self.ids.append(made.id)
-        return made.id
-
-    async def home(self, gib: int) -> str:
-        request = HomeRequest(f"token-{gib}", "gs-x", "7", HERE.region, HERE.zone, gib)
-        return (await self.provider.create_home(request)).id
-
-    async def with_address(self) -> str:
-        """A machine of this hub's as somebody makes it by hand: with a public address."""
-        tags = [{"Key": "gpuspawner:hub", "Value": "0badcafe"}]
-        answer = await self.provider._calls.ask(
-            "RunInstances",
-            ImageId=self.cloud.seed.image,
-            InstanceType="g4dn.xlarge",
-            MinCount=1,
-            MaxCount=1,
-            SubnetId=self.cloud.seed.subnets["us-east-1a"],
-            TagSpecifications=[
-                {"ResourceType": kind, "Tags": tags} for kind in ("instance", "volume")
-            ],
-        )
-        return answer["Instances"][0]["InstanceId"]
-
-    async def comparison(self) -> list[tuple[str, str, int, int, int]]:
-        """Of everything that was billed: what, which, the bill, the cost book, and its segments."""
-        now = seconds_of(self.cloud.clock.now())
-        await self.database.run(ledger.settle_all, now, now=now)
-        bill = (await self.cloud._ask("GET", "bill"))["lines"]
-        billed: dict[tuple[str, str], list[int]] = defaultdict(list)
-        for line in bill:
-            billed[line["kind"], line["id"]].append(line["micros"])
-        rows = await self.database.read(
-            lambda c: c.execute(
-                text(
-                    "SELECT resource, component, sum(cost) AS cost, count(*) AS segments "
-                    "FROM meters GROUP BY resource, component"
-                )
-            ).all()
-        )
-        books = {(KINDS[row.component], row.resource): (row.cost, row.segments) for row in rows}
-        assert books.keys() == billed.keys()
-        return [
-            (kind, id_, sum(micros), *books[kind, id_])
-            for (kind, id_), micros in sorted(billed.items())
-        ]
-
-
-def price(c) -> None:
-    course, now = ledger.course(c).id, int(NOON)
-    rates = {
-        (size, Component.COMPUTE): Rate(micros, HOUR, MINUTE)
-        for size, micros in ec2_prices.MACHINES.items()
-    }
-    for kind, micros in ec2_prices.DISKS.items():
-        month = Rate(micros, 1, MINUTE, monthly=True)
-        rates |= {(kind, Component.DISK): month, (kind, Component.HOME): month}
-    rates[ADDRESS_SKU, Component.ADDRESS] = Rate(ec2_prices.ADDRESS, 3600, MINUTE)
-    for (sku, component), rate in rates.items():
-        for book in Book:
-            ledger.add_price(
-                c, course, book, Sku("aws", "us-east-1", sku), component, rate, valid_from=0,
-                source="the emulator", fetched_at=now, now=now,
-            )  # fmt: skip
+MINUTE = 60
 
 
 @pytest.fixture
@@ -125,10 +22,26 @@ async def accounts(cloud, tmp_path):
     database = Database(f"sqlite:///{tmp_path}/gpuspawner.sqlite", KEY)
     database.migrate()
     try:
-        await database.run(price)
-        yield Accounts(cloud, database)
+        accounts = Accounts(cloud, database, HERE, wish)
+        await accounts.price(HERE.region, ec2_prices.PRICES, int(NOON))
+        yield accounts
     finally:
         database.close()
+
+
+async def with_address(accounts: Accounts) -> str:
+    """A machine of this hub's as somebody makes it by hand: with a public address."""
+    tags = [{"Key": "gpuspawner:hub", "Value": "0badcafe"}]
+    answer = await accounts.provider._calls.ask(
+        "RunInstances",
+        ImageId=accounts.cloud.seed.image,
+        InstanceType="g4dn.xlarge",
+        MinCount=1,
+        MaxCount=1,
+        SubnetId=accounts.cloud.seed.subnets["us-east-1a"],
+        TagSpecifications=[{"ResourceType": kind, "Tags": tags} for kind in ("instance", "volume")],
+    )
+    return answer["Instances"][0]["InstanceId"]
 
 
 async def a_week(accounts: Accounts) -> None:
@@ -183,7 +96,7 @@ async def test_with_delays_computing_costs_more_by_the_seconds_of_pending_and_no
 ):
     await a_week(accounts)
     starts = defaultdict(list)
-    for line in (await accounts.cloud._ask("GET", "bill"))["lines"]:
+    for line in await accounts.lines():
         starts[line["id"]].append(line)
     for kind, id_, billed, cost, segments in await accounts.comparison():
         assert cost >= billed - segments, (kind, id_)
@@ -197,7 +110,7 @@ async def test_with_delays_computing_costs_more_by_the_seconds_of_pending_and_no
 
 async def test_an_address_costs_as_long_as_there_is_one(accounts: Accounts):
     await instantly(accounts)
-    id_ = await accounts.with_address()
+    id_ = await with_address(accounts)
     await accounts.look()
     await accounts.passes(5000)
     await accounts.provider.stop([id_])

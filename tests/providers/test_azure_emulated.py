@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from gpuspawner.emulator import arm_price_list, arm_prices
 from gpuspawner.errors import (
     CapacityError,
     MachineNotFound,
@@ -17,6 +18,7 @@ from gpuspawner.errors import (
     WrongState,
 )
 from gpuspawner.model import Power
+from gpuspawner.policy.money import Component
 from gpuspawner.providers.base import HomeRequest
 from gpuspawner.testing import refused
 from tests.providers.azure_cloud import HERE, SIZES, wish
@@ -339,3 +341,16 @@ async def test_two_changes_of_one_machine_at_once_wait_for_the_next_look(azure):
     other = await provider.create_home(replace(home, token="other"))
     await provider.attach_home(made.id, id_)
     await refused(WrongState, provider.attach_home(other.id, id_))
+
+
+async def test_the_emulated_price_list_says_what_the_emulated_bill_counts(azure):
+    url = azure.emulator.plain_url + arm_price_list.PATH
+    quotes = await azure.provider(price_list_url=url).fetch_prices()
+    found = {(quote.thing.sku, quote.thing.component): quote.rate.num for quote in quotes}
+    disk = arm_prices.DISKS["StandardSSD_LRS"]
+    assert found == {
+        **{(size, Component.COMPUTE): arm_prices.MACHINES[size] for size in SIZES},
+        ("StandardSSD_LRS", Component.DISK): disk,
+        ("StandardSSD_LRS", Component.HOME): disk,
+    }
+    await refused(ProviderUnavailable, azure.provider().fetch_prices())

@@ -30,8 +30,12 @@ class Engine:
 
     def versions(self) -> dict[str, str | None]:
         """What this was measured with."""
-        found: dict[str, str | None] = {"keras": keras.__version__}
-        for name in (NAMES[self.backend], "jaxlib", "numpy", "nvidia-cudnn-cu12"):
+        # A framework's package may have another name, such as tensorflow-cpu.
+        found: dict[str, str | None] = {
+            "keras": keras.__version__,
+            self.backend: str(self._module.__version__),
+        }
+        for name in ("jaxlib", "numpy", "nvidia-cudnn-cu12"):
             with contextlib.suppress(importlib.metadata.PackageNotFoundError):
                 found[name] = importlib.metadata.version(name)
         return found

@@ -19,9 +19,9 @@ class Driver:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def works(self, host: str, percent: int) -> None:
-        """From now on the GPU of the machine with this host name is so busy."""
-        (self.folder / host).write_text(f"{percent}\n", encoding="ascii")
+    def works(self, host: str, percent: int, milliseconds: int = 0) -> None:
+        """From now on the GPU of the machine with this host name is so busy, and so slow to say so."""
+        (self.folder / host).write_text(f"{percent} {milliseconds}\n", encoding="ascii")
 
 
 def build(folder: Path) -> Driver:

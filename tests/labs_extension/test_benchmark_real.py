@@ -44,6 +44,14 @@ school._fit(model, x, y, 64, 8)
 print(before, _right(model, x_test, y_test))
 """
 
+VERSIONS = """
+import json
+from labs_extension.benchmark.engine import Engine
+engine = Engine()
+engine.backend, engine._module = "tensorflow", type("TensorFlow", (), {"__version__": "2.21.0"})
+print(json.dumps(engine.versions()))
+"""
+
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("backend", UNDER_TEST)
@@ -96,6 +104,18 @@ def test_the_net_that_it_trains_learns(backend):
     before, after = map(float, done.stdout.split())
     assert before < 0.4
     assert after > 0.8
+
+
+def test_a_framework_whose_package_has_another_name_is_named_with_its_version():
+    """As `tensorflow-cpu`, beside which no package is called `tensorflow`."""
+    done = subprocess.run(
+        [sys.executable, "-c", VERSIONS],
+        env={**os.environ, **HIDDEN, "KERAS_BACKEND": UNDER_TEST[0]},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout)["tensorflow"] == "2.21.0"
 
 
 def test_a_framework_that_is_not_there_is_said_with_what_to_do(monkeypatch, capsys):

@@ -6,7 +6,7 @@ starting. Nothing is wrong, so a plan for it has no steps.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -54,7 +54,7 @@ class Cloud:
     world: World
     name: str = "ready"
 
-    async def list(self) -> World:
+    async def list(self, leaving: Collection[str] = ()) -> World:  # noqa: ARG002 - a provider's
         """The listing."""
         return self.world
 

@@ -18,6 +18,7 @@ from gpuspawner import spawner_progress
 from gpuspawner.errors import ConfigurationError, GpuspawnerError
 from gpuspawner.model import Desired, Reason
 from gpuspawner.spawner_card import ServerCard, server_card
+from gpuspawner.spawner_pages import language_of
 from gpuspawner.spawner_refusals import NO_RENAME, TOO_LONG, ended, refusal, refused
 from gpuspawner.spawner_traits import FORM_SECONDS
 from gpuspawner.spawner_wishes import WishWriter
@@ -254,6 +255,14 @@ class GPUSpawner(WishWriter, Spawner):  # type: ignore[misc]  # jupyterhub has n
         if card is not None:
             state["price_micros"], state["currency"] = card.price_micros, card.currency
         return state
+
+    def get_env(self) -> dict[str, str]:
+        """What the server is told; JupyterLab there speaks the language of who pressed Start."""
+        environment: dict[str, str] = super().get_env()
+        environment.setdefault(
+            "GPUSPAWNER_LANGUAGE", language_of(self.handler, self.default_language)
+        )
+        return environment
 
     def template_namespace(self) -> dict[str, Any]:
         """The names that may be used in `notebook_dir` and `default_url`."""

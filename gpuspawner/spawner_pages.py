@@ -8,6 +8,7 @@ from jinja2 import Environment, pass_context
 from jinja2.ext import Extension
 from jinja2.runtime import Context
 from markupsafe import Markup
+from tornado.web import RequestHandler
 
 from gpuspawner.language import COOKIE, Value, reader_language, say
 from gpuspawner.spawner_card import show
@@ -45,8 +46,12 @@ def language(context: Context) -> str:
     """The language of who reads this page: cookie, then browser, then the course's."""
     default = context.get("gpuspawner_language", "en")
     # JupyterHub hands templates no request; this is a method of the handler that has it.
-    handler = getattr(context.get("static_url"), "__self__", None)
+    return language_of(getattr(context.get("static_url"), "__self__", None), default)
+
+
+def language_of(handler: RequestHandler | None, default: str) -> str:
+    """The language of whose request `handler` answers; None: nobody's."""
     if handler is None:
         return reader_language("", "", default)
     accepted = handler.request.headers.get("Accept-Language", "")
-    return reader_language(handler.get_cookie(COOKIE, ""), accepted, default)
+    return reader_language(handler.get_cookie(COOKIE, "") or "", accepted, default)

@@ -27,6 +27,7 @@ from labs_extension.clock import SystemClock
 from labs_extension.delivery.api import CourseHandler
 from labs_extension.delivery.deliver import Report, Wish, deliver
 from labs_extension.delivery.source import Repository
+from labs_extension.display_language import follow_hub
 from labs_extension.gpu.api import GpuHandler
 from labs_extension.gpu.frameworks import Frameworks, ask_process
 from labs_extension.gpu.metrics import GpuCollector
@@ -160,6 +161,8 @@ class LabsExtension(OutputSettings, ExtensionApp):
         specs = self.serverapp.kernel_spec_manager if self.serverapp else None
         if specs is not None and _is_managed():
             offer_kernels(specs, os.environ, Path.home(), self.log)
+        if _is_managed():
+            follow_hub(os.environ, self.log)
         self.sampler = Sampler(
             Nvml,
             clock,

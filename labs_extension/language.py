@@ -29,8 +29,8 @@ def say(message: str, /, **values: str | float) -> dict[str, str]:
 
 
 def terminal_language(environment: Mapping[str, str]) -> str:
-    """The language of a terminal, as POSIX says it: the first of three variables that is set."""
-    names = ("LC_ALL", "LC_MESSAGES", "LANG")
+    """The hub's, on a machine of a class; else the terminal's, by the first of POSIX's variables."""
+    names = ("GPUSPAWNER_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
     found = next((environment[name] for name in names if environment.get(name)), "en")
     return "ko" if found.lower().startswith("ko") else "en"
 

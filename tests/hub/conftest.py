@@ -77,13 +77,14 @@ class Stage:
         self.app.tornado_settings["slow_spawn_timeout"] = 0.3
         self.app.tornado_settings["slow_stop_timeout"] = 0.3
 
-    async def start(self, name="alice", options=None, server=""):
+    async def start(self, name="alice", options=None, server="", **headers):
         """Ask for a start, and go on when the controller has been asked, if it can be."""
         path = ("servers", server) if server else ("server",)
         body = json.dumps({"user_options": options}) if options is not None else None
         answer = await api_request(
-            self.app, "users", name, *path, method="post", data=body, bypass_proxy=True
-        )
+            self.app, "users", name, *path, method="post", data=body, bypass_proxy=True,
+            headers=headers,
+        )  # fmt: skip
         fake = self.controller
         answered = fake.is_open and not (fake.hold_put or fake.refuse_put)
         if answer.status_code == 202 and answered and fake.late_puts is None:

@@ -11,6 +11,7 @@ from jupyterhub import orm
 from jupyterhub.tests.utils import api_request
 
 from gpuspawner.errors import CapacityError, ControllerUnavailable
+from gpuspawner.language import COOKIE
 from gpuspawner.model import Desired, Owner, Reason, Specification, Stage
 from gpuspawner.names import user_id
 
@@ -56,6 +57,21 @@ async def test_the_machine_is_told_what_the_server_needs_and_nothing_of_the_hub(
     assert "secret of the proxy" not in environment.values()
     assert stage.controller.commands[spawner.claim_name] == ["jupyterhub-singleuser"]
     assert stage.controller.only().owner.user_id == user_id(user.id, user.created)
+
+
+@pytest.mark.parametrize(
+    ("headers", "language"),
+    [
+        ({}, "en"),
+        ({"Accept-Language": "ko-KR,ko;q=0.9,en;q=0.8"}, "ko"),
+        ({"Accept-Language": "ko", "Cookie": f"{COOKIE}=en"}, "en"),
+    ],
+)
+async def test_the_machine_is_told_in_which_language_its_student_reads(stage, headers, language):
+    stage.student()
+    await stage.start(**headers)
+    environment = stage.controller.environments[stage.spawner().claim_name]
+    assert environment["GPUSPAWNER_LANGUAGE"] == language
 
 
 async def test_a_start_that_is_stopped_leaves_nothing_billed(stage):

@@ -22,7 +22,7 @@ from gpuspawner.errors import ControllerUnavailable
 from gpuspawner.language import Sentence, _, say
 from gpuspawner.model import World
 from gpuspawner.policy import payers
-from gpuspawner.policy.billed import Use
+from gpuspawner.policy.billed import Use, over
 from gpuspawner.policy.metering import changes
 from gpuspawner.policy.metering_changes import (
     Absolve,
@@ -134,8 +134,8 @@ class Meter:
         refs = {meter.ref for meter in books.meters if meter.ref}
         self._noted = frozenset(notes | (refs & {*books.up}))
         missed = {(use.key, use.start) for use in unpriced}
-        over = frozenset(start for start in made.witness.over if start not in missed)
-        self._witness = replace(made.witness, over=over)
+        kept = frozenset(start for start in made.witness.over if start not in missed)
+        self._witness = replace(made.witness, over=kept)
         self.accounted = made.accounted
         self._tell_unpriced(unpriced)
 
@@ -149,9 +149,18 @@ class Meter:
         world, known = listing.world, listing.known
         people = payers.to_look_up(world, known.claims, self._policy)
         books = metering.read(c, self._noted, people)
-        made = changes(world, known, books, self._witness, listing.at, self._policy)
+        witness = self._reminded(c, world)
+        made = changes(world, known, books, witness, listing.at, self._policy)
         wanted = frozenset(use for change in made.changes if (use := _use(change)))
         return books, made, wanted - metering_prices.priced(c, self._provider, wanted, now)
+
+    def _reminded(self, c: Connection, world: World) -> Witness:
+        """The witness, who after a restart has to be told what is over and in the books."""
+        starts = {(use.key, use.start or "") for use, _ending in over(world)}
+        forgotten = starts - {*self._witness.over}
+        if not forgotten:
+            return self._witness
+        return replace(self._witness, over={*self._witness.over, *metering.ended(c, forgotten)})
 
     async def _write(self, changes: Sequence[Change], made: Metering, now: int) -> None:
         """A few at a time, since whoever else wants to write has to wait for each transaction.

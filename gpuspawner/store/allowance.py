@@ -27,6 +27,9 @@ _COURSE = "settings:course-credit:"
 _STUDENT = "settings:student-credit:"
 _USED = ("charge", "correction", "transfer")
 
+COURSE_CREDIT, STUDENT_CREDIT = "c.Credit.course_credit", "c.Credit.student_credit"
+"""What is noted as the reason of what the configuration gives."""
+
 CONFIGURATION = Actor(Role.ADMIN)
 """Whoever may write the configuration file is an admin."""
 
@@ -59,7 +62,7 @@ def fund_course(c: Connection, micros: int, now: int) -> int:
     if brought < micros:
         ledger.fund(
             c, course.id, micros - brought, idem=f"{_COURSE}{micros}", actor=CONFIGURATION,
-            now=now, note="c.Credit.course_credit",
+            now=now, note=COURSE_CREDIT,
         )  # fmt: skip
         return micros
     return brought
@@ -96,7 +99,7 @@ def student(c: Connection, owner: Owner, micros: int, now: int) -> Account:
         try:
             ledger.grant(
                 c, account.id, micros, idem=key, actor=CONTROLLER, now=now,
-                note="c.Credit.student_credit",
+                note=STUDENT_CREDIT,
             )  # fmt: skip
         except InsufficientCredit as error:
             _log.error("the pool is too small to give a new student their credit: %s", error)

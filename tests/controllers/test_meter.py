@@ -220,6 +220,20 @@ async def test_a_start_that_nobody_saw_is_in_the_books_before_the_next_one(books
     ]
 
 
+async def test_a_restarted_controller_starts_at_once_what_is_in_the_books(books: Books):
+    """Also a machine that has switched itself off, whose end no cloud dates."""
+    stage = books.stage
+    claim = await stage.runs("alice")
+    stage.provider.poweroff(claim.machine_id)
+    await stage.pass_time(100)
+    books.restart()
+    await stage.wants("alice")
+    for _ in range(2):
+        await stage.tick()
+        await stage.clock.advance(3)
+    assert stage.asked("start") == 1
+
+
 async def test_a_deleted_machines_last_stop_is_in_the_books_first(books: Books):
     stage = books.stage
     await stage.runs("alice")

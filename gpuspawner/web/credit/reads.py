@@ -162,6 +162,7 @@ def _line(line: Any) -> replies.Line:
         start=iso(line.start),
         stop=iso(line.stop),
         seconds=line.seconds,
+        minimum=line.rate.minimum if line.rate else 0,
         component=line.component.value if line.component else None,
         claim=line.claim,
         per_hour=line.rate.per_hour() if line.rate else None,

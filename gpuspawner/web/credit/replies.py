@@ -53,7 +53,10 @@ class Me(Reply):
 
 
 class Line(Reply):
-    """One line of a statement; `amount` is what the balance changed by, so below zero it was paid."""
+    """One line of a statement; `amount` is what the balance changed by, so below zero it was paid.
+
+    `minimum` is how many seconds are charged of such a start at the least, 0 where it has no minimum.
+    """
 
     at: str
     kind: str
@@ -61,6 +64,7 @@ class Line(Reply):
     start: str
     stop: str
     seconds: int
+    minimum: int
     component: str | None
     claim: str | None
     per_hour: int | None

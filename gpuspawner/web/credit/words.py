@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from markupsafe import Markup, escape
+
 from gpuspawner.language import Sentence, _, say
+from gpuspawner.store.allowance import COURSE_CREDIT, STUDENT_CREDIT
 
 KINDS: Mapping[str, Sentence] = {
     "fund": say(_("Brought into the pool")),
@@ -26,9 +29,21 @@ ROLES: Mapping[str, Sentence] = {
 }
 """As what somebody acted whose name is not known, or who has none."""
 
+NOTES: Mapping[str, Sentence] = {
+    STUDENT_CREDIT: say(_("What everybody in this class is given")),
+    COURSE_CREDIT: say(_("From the hub's configuration")),
+}
+"""What the controller notes itself; anything else somebody has written."""
+
 COMPONENTS: Mapping[str, Sentence] = {
     "compute": say(_("Computing")),
     "disk": say(_("Machine's disk")),
     "home": say(_("Your files' disk")),
     "address": say(_("Public address")),
 }
+
+
+def note(text: str) -> Markup:
+    """The reason of an entry, for a page."""
+    sentence = NOTES.get(text)
+    return Markup(sentence.html()) if sentence else escape(text)  # noqa: S704 - `html` escapes

@@ -46,15 +46,8 @@ class Sentence:
         return _translation(language).gettext(self.message).format(**dict(self.values))
 
     def html(self) -> str:
-        """The sentence in every language, escaped, for a page that shows the reader's own.
-
-        Each language is a `<span lang=… class="gpuspawner-say">`; the page's style sheet hides
-        those that are not in the language of the page.
-        """
-        return "".join(
-            f'<span class="gpuspawner-say" lang="{language}">{html.escape(self.text(language))}</span>'
-            for language in LANGUAGES
-        )
+        """The sentence in every language, escaped, for a page that shows the reader's own."""
+        return in_all_languages({language: self.text(language) for language in LANGUAGES})
 
     def to_json(self) -> dict[str, Any]:
         """The sentence as it is stored and sent."""
@@ -71,6 +64,18 @@ class Sentence:
 
     def __str__(self) -> str:
         return self.text()
+
+
+def in_all_languages(texts: Mapping[str, str]) -> str:
+    """A text in every language, escaped, for a page that shows the reader's own.
+
+    Each language is a `<span lang=… class="gpuspawner-say">`; the page's style sheet hides those that
+    are not in the language of the page.
+    """
+    return "".join(
+        f'<span class="gpuspawner-say" lang="{language}">{html.escape(texts[language])}</span>'
+        for language in LANGUAGES
+    )
 
 
 def say(message: str, /, **values: Value) -> Sentence:

@@ -11,7 +11,7 @@ from html import escape
 from typing import Any
 
 from gpuspawner import wallets
-from gpuspawner.language import Sentence, _, say
+from gpuspawner.language import Sentence, _, in_all_languages, say
 from gpuspawner.profiles import Choice, Option, Profile
 from gpuspawner.selection import default_choice, default_profile
 from gpuspawner.spawner_card import price_text
@@ -90,7 +90,11 @@ def _card(
 ) -> str:
     identifier = f"gs-profile-{escape(profile.slug)}"
     away = size is not None and not size.available
-    about = f'<p class="gs-about">{escape(profile.description)}</p>' if profile.description else ""
+    about = (
+        f'<p class="gs-about">{in_all_languages(profile.description)}</p>'
+        if profile.description
+        else ""
+    )
     mark = f'<span class="gs-mark">{_NOT_NOW.html()}</span>' if away else ""
     price = (
         f'<span class="gs-price"><strong>{escape(_price(size, wallet))}'
@@ -161,7 +165,7 @@ def _option(profile: Profile, option: Option, picked: Mapping[str, Any]) -> str:
     if any(choice.key == last for choice in option.choices):
         chosen = str(last)
     return (
-        f'<div class="gs-option"><label for="{name}">{escape(option.display_name)}</label>'
+        f'<div class="gs-option"><label for="{name}">{in_all_languages(option.display_name)}</label>'
         f'<select class="form-select form-select-sm" id="{name}" name="{name}">'
         f"{''.join(_choice(choice, choice.key == chosen) for choice in option.choices)}"
         "</select></div>"

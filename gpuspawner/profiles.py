@@ -2,7 +2,8 @@
 
 The conventions are kubespawner's, so that a list can be brought along: `display_name`, `slug`,
 `description`, `default`, `profile_options` with `choices`. What differs is `gpuspawner_override`,
-which says `sizes`, `image`, `home_gib` and `disk_gib`, and `groups`, which says for whom it is.
+which says `sizes`, `image`, `home_gib` and `disk_gib`, `groups`, which says for whom it is, and that
+a description or the name of an option may be in several languages: `{"en": …, "ko": …}`.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import difflib
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from gpuspawner.errors import ConfigurationError
+from gpuspawner.language import LANGUAGES
 
 _PROFILE_KEYS = (
     "display_name",
@@ -27,6 +29,9 @@ _PROFILE_KEYS = (
 _OPTION_KEYS = ("display_name", "choices")
 _CHOICE_KEYS = ("display_name", "default", "groups", "gpuspawner_override")
 _OVERRIDE_KEYS = ("sizes", "image", "home_gib", "disk_gib")
+Words: TypeAlias = "Mapping[str, str]"
+"""What an admin wrote for students to read, by language, in each of `LANGUAGES`."""
+
 _SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 MAX_GIB = 16384
 
@@ -47,7 +52,7 @@ class Option:
     """A further question of one profile, such as which software."""
 
     key: str
-    display_name: str
+    display_name: Words
     choices: tuple[Choice, ...]
 
 
@@ -57,7 +62,8 @@ class Profile:
 
     slug: str
     display_name: str
-    description: str = ""
+    description: Words = field(default_factory=dict)
+    """Empty where there is none."""
     override: Mapping[str, Any] = field(default_factory=dict)
     options: tuple[Option, ...] = ()
     default: bool = False
@@ -102,7 +108,7 @@ def _profile(entry: Any, where: str) -> Profile:
     return Profile(
         slug,
         name,
-        _text(entry, "description", where, ""),
+        _words(entry, "description", where, ""),
         override,
         options,
         _flag(entry, "default", where),
@@ -122,7 +128,7 @@ def _option(key: Any, entry: Any, where: str) -> Option:
         raise _wrong(where, "has no choices")
     if sum(choice.default for choice in choices) > 1:
         raise _wrong(where, "more than one choice is the default")
-    return Option(key, _text(entry, "display_name", where, key), choices)
+    return Option(key, _words(entry, "display_name", where, key), choices)
 
 
 def _choice(key: Any, entry: Any, where: str) -> Choice:
@@ -176,6 +182,21 @@ def _text(entry: Mapping[str, Any], key: str, where: str, default: str | None = 
     if not isinstance(value, str) or (default is None and not value.strip()):
         raise _wrong(f"{where}.{key}", "must be a text" if key in entry else "is missing")
     return value
+
+
+def _words(entry: Mapping[str, Any], key: str, where: str, default: str) -> Words:
+    """A text for all, or one for each language; a language that is missing reads the first one."""
+    value = entry.get(key, default)
+    if not isinstance(value, Mapping):
+        text = _text(entry, key, where, default)
+        return dict.fromkeys(LANGUAGES, text) if text else {}
+    where = f"{where}.{key}"
+    if not value:
+        raise _wrong(where, "must have a text in one language at least")
+    given = {
+        language: _text(value, language, where) for language in _record(value, where, LANGUAGES)
+    }
+    return {language: given.get(language, next(iter(given.values()))) for language in LANGUAGES}
 
 
 def _texts(value: Any, where: str) -> list[str]:

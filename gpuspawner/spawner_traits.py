@@ -83,8 +83,9 @@ class SpawnerTraits(Configurable):
         given the spawner and returns one. Default: empty, with which nothing can be started. Each
         entry has `display_name`, `description`, `slug` (default: made from the name), `default`,
         `groups` (only for their members), `gpuspawner_override` with `sizes` (best first),
-        `image`, `home_gib` and `disk_gib` in GiB, and `profile_options` with `choices`. Trade-off:
-        a long ladder of sizes starts more often, at a price that varies more.
+        `image`, `home_gib` and `disk_gib` in GiB, and `profile_options` with `choices`. A
+        description, and the name of an option, may be a dict of texts by language: `en`, `ko`.
+        Trade-off: a long ladder of sizes starts more often, at a price that varies more.
         """,
     )
     default_language = CaselessStrEnum(

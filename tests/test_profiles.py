@@ -69,6 +69,9 @@ def _mine(*groups: str):
         ([T4, BIG | {"slug": "t4-gpu"}], "the slug 't4-gpu' is there twice"),
         ([T4 | {"slug": "T4 GPU"}], "'T4 GPU' must be lower-case"),
         ([T4 | {"display_name": "그래픽 카드"}], "slug: '' must be lower-case"),
+        ([T4 | {"description": {"fr": "x"}}], "description: the key 'fr' is not known"),
+        ([T4 | {"description": {"ko": 4}}], "description.ko: must be a text"),
+        ([T4 | {"description": {}}], "description: must have a text in one language at least"),
         ([T4 | {"default": "yes"}], "default: must be True or False"),
         ([T4 | {"default": True}, BIG | {"default": True}], "more than one machine is the default"),
         ([T4 | {"groups": "thesis"}], "groups: must be a list of texts"),
@@ -262,6 +265,25 @@ def test_the_last_choice_is_chosen_again_and_a_stale_one_is_not():
     assert 'value="t4-gpu" required checked' in _form(picked={"profile": "gone"})
     again = _form(picked={"profile": "t4-gpu", "software": "tf"})
     assert '<option value="tf" selected>' in again
+
+
+def test_a_card_speaks_the_readers_language_where_the_admin_has_written_it():
+    asked = SOFTWARE["software"] | {"display_name": {"en": "Software", "ko": "소프트웨어"}}
+    profiles = load(
+        [
+            T4
+            | {
+                "description": {"en": "For the course", "ko": "수업용"},
+                "profile_options": {"software": asked},
+            },
+            BIG | {"description": {"ko": "프로젝트용"}},
+        ]
+    )
+    form = _form(profiles)
+    for language, text in (
+        ("en", "For the course"), ("ko", "수업용"), ("en", "프로젝트용"), ("ko", "소프트웨어"),
+    ):  # fmt: skip
+        assert f'<span class="gpuspawner-say" lang="{language}">{text}</span>' in form
 
 
 def test_nothing_in_a_card_can_break_out_of_it():

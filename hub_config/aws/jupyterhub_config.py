@@ -82,8 +82,13 @@ c.GPUSpawner.profile_list = [
     {
         "display_name": "Course machine",
         "slug": "course",
-        "description": "One T4, enough for every notebook of the course. "
-        "When no T4 is free, one L4: faster, and it costs half as much again.",
+        # A text for all, or one for each language.
+        "description": {
+            "en": "One T4, enough for every notebook of the course. "
+            "When no T4 is free, one L4: faster, and it costs half as much again.",
+            "ko": "T4 1개. 수업의 모든 노트북에 충분합니다. "
+            "빈 T4가 없으면 L4 1개를 드립니다. 더 빠르고 값은 1.5배입니다.",
+        },
         "default": True,
         # Best first; each is tried in every zone before the next.
         "gpuspawner_override": {"sizes": ["g4dn.xlarge", "g6.xlarge"], "home_gib": 20},

@@ -84,8 +84,13 @@ c.GPUSpawner.profile_list = [
     {
         "display_name": "Course machine",
         "slug": "course",
-        "description": "One T4, enough for every notebook of the course. "
-        "When no T4 is free, a sixth of an A10, which has less memory.",
+        # A text for all, or one for each language.
+        "description": {
+            "en": "One T4, enough for every notebook of the course. "
+            "When no T4 is free, a sixth of an A10, which has less memory.",
+            "ko": "T4 1개. 수업의 모든 노트북에 충분합니다. "
+            "빈 T4가 없으면 메모리가 더 작은 A10의 6분의 1을 드립니다.",
+        },
         "default": True,
         # Best first; each is tried in every zone and region before the next.
         "gpuspawner_override": {

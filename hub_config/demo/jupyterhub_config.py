@@ -58,21 +58,25 @@ if token := os.environ.get("DEMO_ADMIN_TOKEN"):
 T4 = ["Standard_NC4as_T4_v3", "Standard_NV6ads_A10_v5"] if on_azure else ["g4dn.xlarge", "g6.xlarge"]
 LARGE_T4 = ["Standard_NC8as_T4_v3"] if on_azure else ["g4dn.2xlarge"]
 FASTER = ["Standard_NC24ads_A100_v4"] if on_azure else ["g5.xlarge"]
+memory = 28 if on_azure else 16
 STAFF = ["Standard_NC40ads_H100_v5"] if on_azure else ["g6e.xlarge"]
 c.GPUSpawner.profile_list = [
     {
         "display_name": "One T4",
         "slug": "t4",
-        "description": "For the course: enough for every notebook.",
+        "description": {
+            "en": "For the course: enough for every notebook.",
+            "ko": "수업용: 모든 노트북을 돌리기에 충분해요.",
+        },
         "default": True,
         "gpuspawner_override": {"sizes": T4, "home_gib": 10},
         "profile_options": {
             "host": {
-                "display_name": "Processor and memory",
+                "display_name": {"en": "Processor and memory", "ko": "프로세서와 메모리"},
                 "choices": {
-                    "small": {"display_name": "4 vCPU, 16 GiB", "default": True},
+                    "small": {"display_name": f"4 vCPU, {memory} GiB", "default": True},
                     "large": {
-                        "display_name": "8 vCPU, 32 GiB",
+                        "display_name": f"8 vCPU, {2 * memory} GiB",
                         "gpuspawner_override": {"sizes": LARGE_T4},
                     },
                 },
@@ -82,13 +86,16 @@ c.GPUSpawner.profile_list = [
     {
         "display_name": "One A100" if on_azure else "One A10G",
         "slug": "a10g",
-        "description": "About twice as fast; for your project.",
+        "description": {
+            "en": "More memory, at a higher price; for your project.",
+            "ko": "메모리가 크고 값도 더 비싸요: 프로젝트용.",
+        },
         "gpuspawner_override": {"sizes": FASTER, "home_gib": 10},
     },
     {
         "display_name": "One H100" if on_azure else "One L40S",
         "slug": "l40s",
-        "description": "For staff.",
+        "description": {"en": "For staff.", "ko": "교직원용."},
         "groups": ["staff"],
         "gpuspawner_override": {"sizes": STAFF, "home_gib": 10},
     },

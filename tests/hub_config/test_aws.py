@@ -159,7 +159,8 @@ class TestTheConfiguration:
             for size in ("g4dn.xlarge", "g6.xlarge", "g5.xlarge", "g6e.xlarge")
         )
         course, project, large = (one["description"] for one in config.GPUSpawner.profile_list)
-        assert "half as much again" in course
+        assert "half as much again" in course["en"]
+        assert "1.5배" in course["ko"]
         assert l4 / t4 == pytest.approx(1.5, abs=0.05)
         assert "twice the price" in project
         assert a10g / t4 == pytest.approx(2, abs=0.1)

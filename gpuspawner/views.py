@@ -45,9 +45,9 @@ class CreditView:
     """How the credit of a running session stands, as it was looked at last.
 
     `balance_micros` is what the student has, less what is used and not charged yet, in millionths
-    of `unit`, and `per_hour_micros` what an hour takes of it as things are; both None where students
-    are not to see it. `deadline` is when the machine is stopped if
-    nothing changes, None when nothing ends it. `warned_seconds` is which warning is due: so many
+    of `unit`, `per_hour_micros` what an hour takes of it as things are, and `runs_for_seconds` for how
+    long it pays for that until the stop; all None where students are not to see it. `deadline` is
+    when the machine is stopped if nothing changes, None when nothing ends it. `warned_seconds` is which warning is due: so many
     seconds before the deadline it began; each crossing has its own, and with it `reason` (`credit`
     or `limit`) and `sentence`. In the `grace`, the class pays.
     """
@@ -60,6 +60,7 @@ class CreditView:
     sentence: Sentence | None = None
     grace: bool = False
     per_hour_micros: int | None = None
+    runs_for_seconds: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As it is sent."""
@@ -72,6 +73,7 @@ class CreditView:
             "sentence": self.sentence.to_json() if self.sentence else None,
             "grace": self.grace,
             "per_hour_micros": self.per_hour_micros,
+            "runs_for_seconds": self.runs_for_seconds,
         }
 
     @classmethod
@@ -86,6 +88,7 @@ class CreditView:
             Sentence.from_json(data["sentence"]) if data["sentence"] else None,
             data["grace"],
             data.get("per_hour_micros"),
+            data.get("runs_for_seconds"),
         )
 
 

@@ -26,6 +26,7 @@ from gpuspawner.policy.credit import (
     Verdict,
     decide,
     grace_costs,
+    lasts,
     top_ups,
 )
 from gpuspawner.policy.money import moment_of, seconds_of
@@ -174,6 +175,7 @@ class CreditKeeper:
             unit=books.unit,
             balance_micros=wallet.live if shown else None,
             per_hour_micros=sum(rate.per_hour() for rate in rates) if shown else None,
+            runs_for_seconds=lasts(wallet.live, self._rules, *rates) if shown else None,
             deadline=None if verdict.deadline is None else moment_of(verdict.deadline),
             reason=verdict.reason,
             warned_seconds=verdict.warned,

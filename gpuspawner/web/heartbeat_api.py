@@ -153,4 +153,5 @@ def _balance(credit: CreditView | None) -> dict[str, Any] | None:
         "micros": credit.balance_micros,
         "unit": credit.unit,
         "per_hour_micros": credit.per_hour_micros,
+        "runs_for_seconds": credit.runs_for_seconds,
     }

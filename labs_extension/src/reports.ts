@@ -24,6 +24,8 @@ export interface Balance {
   unit: string;
   /** What an hour of this machine is charged, in millionths of `unit`. */
   per_hour_micros?: number | null;
+  /** For how long it pays for all that is on, until the stop. */
+  runs_for_seconds?: number | null;
 }
 
 export interface SessionReport {

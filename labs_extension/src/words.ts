@@ -47,10 +47,10 @@ export function amount(micros: number, unit: string, trans: Translate, further =
   return `${sign}${number} ${unit}`;
 }
 
-/** How long the balance pays for this machine, in seconds; null when it is not known. */
+/** For how long the balance pays, in seconds, as the hub's pages say it: above an hour in steps of five minutes, rounded down; null when that is not known or nothing limits it. */
 export function lasts(balance: Balance): number | null {
-  const price = balance.per_hour_micros;
-  return price ? Math.max(0, (balance.micros / price) * 3600) : null;
+  const seconds = balance.runs_for_seconds ?? null;
+  return seconds !== null && seconds >= 3600 ? seconds - (seconds % 300) : seconds;
 }
 
 /** A length of time, rounded down. */

@@ -236,6 +236,7 @@ class TestWhoseCreditEnds:
         )
         assert view.deadline > moment_of(began + 1000)
         assert view.per_hour_micros == 3_600_000
+        assert view.runs_for_seconds == left // 1000
 
     async def test_is_not_shown_it_where_only_teachers_see_it(self, tmp_path, ruled):
         async with staged(tmp_path) as stage:
@@ -243,7 +244,7 @@ class TestWhoseCreditEnds:
             await room.works("alice", SOME)
             await room.goes_on("alice", 120)
             view = stage.seen.credit_of(await stage.claim("alice"))
-            assert (view.balance_micros, view.per_hour_micros) == (None, None)
+            assert (view.balance_micros, view.per_hour_micros, view.runs_for_seconds) == (None,) * 3
             assert view.deadline is not None
 
     async def test_stops_nobody_else(self, room):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from markupsafe import Markup, escape
-
 from gpuspawner.language import Sentence, _, say
 from gpuspawner.store.allowance import COURSE_CREDIT, STUDENT_CREDIT
 
@@ -41,9 +39,3 @@ COMPONENTS: Mapping[str, Sentence] = {
     "home": say(_("Your files' disk")),
     "address": say(_("Public address")),
 }
-
-
-def note(text: str) -> Markup:
-    """The reason of an entry, for a page."""
-    sentence = NOTES.get(text)
-    return Markup(sentence.html()) if sentence else escape(text)  # noqa: S704 - `html` escapes

@@ -159,7 +159,12 @@ async def stage(make_server, library, tmp_path, monkeypatch) -> Stage:
         "verdict": "keep",
         "reason": None,
         "sentence": None,
-        "balance": {"micros": 12_345_678, "unit": "USD", "per_hour_micros": 526_000},
+        "balance": {
+            "micros": 12_345_678,
+            "unit": "USD",
+            "per_hour_micros": 526_000,
+            "runs_for_seconds": 84_321,
+        },
         "session": {
             "mode": "active",
             "because": because,

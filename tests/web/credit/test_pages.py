@@ -6,9 +6,12 @@ import re
 
 import pytest
 from bs4 import BeautifulSoup
+from sqlalchemy import update
 from tornado.web import create_signed_value
 
 from gpuspawner.model import Desired
+from gpuspawner.store.allowance import STUDENT_CREDIT
+from gpuspawner.store.ledger import schema
 from gpuspawner.web.application import SERVICE_PREFIX
 from tests.controllers.stage import IDENTITY
 from tests.web.credit.school import HOUR, UNIT, School
@@ -72,6 +75,31 @@ async def test_my_credit_has_the_balance_the_lines_the_grants_and_a_plot_with_it
     bars = [bar for bar in shown.select("svg rect") if float(bar["height"]) > 0]
     assert [bar.title.string.partition(": ")[2] for bar in bars] == ["$0.526"]
     assert "$0.526" in shown.select_one("svg").find_next("table").get_text()
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "What everybody in this class is given"),
+        ("ko", "수업의 모든 학생에게 지급하는 크레딧"),
+    ],
+)
+async def test_what_the_configuration_gave_is_said_in_words_and_in_one_language(
+    there: School, language, said
+):
+    await there.uses("alice", 10)
+    as_configured = update(schema.notes).values(text=STUDENT_CREDIT)
+    await there.house.stage.database.run(lambda c: c.execute(as_configured) and None)
+    _status, shown = await page(there, f"credit?language={language}", "alice")
+    assert shown.select_one("#statement tbody tr:nth-of-type(2) small").get_text() == said
+    assert shown.select_one("#gs-grants").find_next("tbody").select("td")[1].get_text() == said
+
+
+async def test_the_least_that_a_start_costs_is_said_of_a_shorter_one(there: School):
+    await there.uses("alice", 10)
+    _status, shown = await page(there, "credit", "alice")
+    last = shown.select("#statement tbody tr")[2].get_text(" ", strip=True)
+    assert "each start costs at least 60 s" in last
 
 
 async def test_my_credit_of_somebody_new_says_so(there: School):

@@ -40,6 +40,7 @@ REASONS = {
 
 _OK = _("{title} ({device}): {value} {unit}")
 _OF_PEAK = _("{title} ({device}): {value} {unit}, {percent} % of the {peak} that the chip can do")
+_DISTURBED = _("{sentence} (disturbed by other programs)")
 _NOT = _("{title} ({device}): no figure, because {reason}.")
 
 
@@ -57,12 +58,15 @@ def sentence(row: dict[str, Any]) -> dict[str, str]:
         value, unit = f"{row['value'] * 100:.2f}", "%"
     share, peak = row.get("fraction_of_peak"), row.get("peak", 0.0)
     more = {} if share is None else {"percent": f"{share * 100:.0f}", "peak": f"{peak:g}"}
-    return {
+    words = {
         language: say(
             _OF_PEAK if more else _OK, title=title, device=device, value=value, unit=unit, **more
         )[language]
         for language, title in titles.items()
     }
+    if row.get("noisy"):
+        return {one: say(_DISTURBED, sentence=text)[one] for one, text in words.items()}
+    return words
 
 
 def named(item: str) -> dict[str, Any]:

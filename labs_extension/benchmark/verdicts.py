@@ -49,7 +49,9 @@ def ratios(rows: Sequence[Row], wanted: Mapping[str, str] = RATIOS) -> list[Row]
                 result.append(without_value(name, GPU, "skipped", "only_one_device"))
         elif gpu["status"] == cpu["status"] == "ok":
             ratio = gpu["value"] / cpu["value"]
-            result.append({"id": name, "device": GPU, "status": "ok", "value": ratio, "unit": "x"})
+            noise = {"noisy": True} if gpu.get("noisy") or cpu.get("noisy") else {}
+            row = {"id": name, "device": GPU, "status": "ok", "value": ratio, "unit": "x"}
+            result.append({**row, **noise})
         else:
             bad = gpu if gpu["status"] != "ok" else cpu
             result.append(without_value(name, GPU, "skipped", bad.get("reason", "error")))

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, TextIO
 
+from labs_extension.benchmark.noise import Others
 from labs_extension.benchmark.plan import CPU, ITEMS, SCALES
 from labs_extension.clock import SystemClock
 
@@ -56,10 +57,14 @@ def events(device: str, scale: str, items: list[str], data: str | None) -> Itera
         if name in done:
             continue
         yield {"event": "begin", "id": name}
+        others = Others(clock)
         try:
             for row in _rows(name, items, bench, school):
                 done.add(row["id"])
-                yield {"event": "result", "row": {**row, "device": device}}
+                # Of the GPU, the coordinator knows who is on it.
+                noisy = others.disturbed() if device == CPU else None
+                noise = {} if noisy is None else {"noisy": noisy}
+                yield {"event": "result", "row": {**row, "device": device, **noise}}
         except Exception as error:  # noqa: BLE001 - one item that fails hides no other
             reason = f"{type(error).__name__}: {error}"[:300]
             failed = {"status": "failed", "reason": "error", "detail": reason}

@@ -196,6 +196,7 @@ function Measured(
   const text = amountOf(row, row.value);
   const others = comparison?.medians.find(one => one.id === row.id && one.device === row.device);
   const beside = [
+    row.noisy && trans.__('disturbed by other programs'),
     others &&
       trans.__('Class median %1 (of %2)', amountOf(row, others.median), `${others.count}`),
     row.peak && trans.__('the chip can do %1', amountOf(row, row.peak))

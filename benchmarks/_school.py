@@ -54,7 +54,7 @@ class Cloud:
     world: World
     name: str = "ready"
 
-    async def list(self, leaving: Collection[str] = ()) -> World:  # noqa: ARG002 - a provider's
+    async def list(self, missed: Collection[str] = ()) -> World:  # noqa: ARG002 - a provider's
         """The listing."""
         return self.world
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,9 +40,9 @@ DELAYS = Delays(pending=0.5, stopping=0.5, deleting=0.5, home=0.2)
 class Loopback(FakeProvider):
     """A cloud whose machines are all at 127.0.0.1, where the stub is."""
 
-    async def list(self) -> World:
+    async def list(self, missed: Collection[str] = ()) -> World:
         """Everything, at one address."""
-        world = await super().list()
+        world = await super().list(missed)
         here = tuple(replace(one, address="127.0.0.1") for one in world.machines)
         return replace(world, machines=here)
 

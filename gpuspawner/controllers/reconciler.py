@@ -79,7 +79,7 @@ class Reconciler:
         self._offered: tuple[Offering, ...] = ()
         self._limits = Limits(orphan_grace=record.orphan_grace, save=record.save_timeout)
         self._offered_at: datetime | None = None
-        self._leaving: list[str] = []
+        self._missed: list[str] = []
         self._jumps = Jumps(database, seen, clock)
         self._alarms: frozenset[Sentence] = frozenset()
         self._histories = Histories()
@@ -95,7 +95,7 @@ class Reconciler:
         busy = self._hands.under_way
         try:
             await self._offerings()
-            world = await self._provider.list(self._leaving)
+            world = await self._provider.list(self._missed)
         except ProviderError as error:
             return self._without_listing(error)
         self._seen.problems.pop("", None)
@@ -104,10 +104,12 @@ class Reconciler:
             return self._clock.now()
         known = await self._database.read(self._read)
         known = await self._with_images(known)
-        self._leaving = [
+        listed = {machine.id for machine in world.machines}
+        self._missed = [
             claim.machine_id
             for claim in known.claims
-            if claim.desired is Desired.DELETED and claim.machine_id
+            if claim.machine_id
+            and (claim.desired is Desired.DELETED or claim.machine_id not in listed)
         ]
         made = plan(known, world, now, self._limits)
         self._seen.world, self._seen.absences = world, made.absences

@@ -67,8 +67,8 @@ class Machine:
     says it last began to run, `stopped_at` when the cloud says it last ceased to, if it says so:
     EC2 tells when somebody asked it for a stop, and not when a machine switched itself off. While
     nothing is billed yet, or one listing cannot tell since when, `powered_at` is None. `run` is the
-    cloud's own mark of that time on, where a process that has looked all along knows `powered_at`
-    better than the next one will; empty where that is mark enough.
+    time by which every process knows that time on, where one that has looked all along has a
+    better `powered_at` than the next one will; None where that is it.
     `public_address` costs money as long as there is one.
     """
 
@@ -85,7 +85,7 @@ class Machine:
     because: str = ""
     stopped_at: datetime | None = None
     public_address: str | None = None
-    run: str = ""
+    run: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

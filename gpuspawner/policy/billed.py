@@ -48,13 +48,24 @@ class Use:
         """By what its meter is found."""
         return self.resource, self.component
 
+    @property
+    def began(self) -> int:
+        """By what this start is known to be before or after another, in UTC seconds."""
+        return began_of(self.start, self.since)
+
+
+def began_of(start: str | None, since: int) -> int:
+    """When a start began, by its name; by `since` where nobody knows which it is."""
+    first = (start or "").partition(":")[0]
+    return int(first) if first.isdigit() else since
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:
     """Something that the cloud says costs nothing any more.
 
-    `at` is when it ended, and `since` when the start began that ended, in UTC seconds, as far as
-    the cloud tells.
+    `at` is when it ended, and `since` by what the start is known that ended, in UTC seconds, as far
+    as the cloud tells.
     """
 
     at: int | None = None
@@ -77,7 +88,7 @@ def endings(world: World) -> dict[Key, Ending]:
     parts = (Component.COMPUTE, Component.ADDRESS)
     found = {(id_, part): Ending() for id_ in world.gone for part in parts}
     for machine in (*world.machines, *world.ended):
-        since = seconds_of(machine.powered_at) if machine.powered_at else None
+        since = _mark(machine)
         if machine.power not in BILLED:
             at = machine.stopped_at
             found[machine.id, Component.COMPUTE] = Ending(seconds_of(at) if at else None, since)
@@ -95,7 +106,7 @@ def over(world: World) -> Iterator[tuple[Use, Ending]]:
         if machine.power not in BILLED and machine.powered_at is not None:
             at = machine.stopped_at
             since = seconds_of(machine.powered_at)
-            yield _computing(machine, since), Ending(seconds_of(at) if at else None, since)
+            yield _computing(machine, since), Ending(seconds_of(at) if at else None, _mark(machine))
 
 
 def _of_machine(machine: Machine, world: World) -> Iterator[Use]:
@@ -113,9 +124,15 @@ def _of_machine(machine: Machine, world: World) -> Iterator[Use]:
 def _computing(machine: Machine, since: int) -> Use:
     size = machine.placement.size
     return Use(
-        machine.id, Component.COMPUTE, f"{machine.run or since}:{size}", since,
+        machine.id, Component.COMPUTE, f"{_mark(machine)}:{size}", since,
         machine.placement.region, size, 1, machine.claim, machine.owner_id, machine,
     )  # fmt: skip
+
+
+def _mark(machine: Machine) -> int | None:
+    """By what its last start is known to every process, in UTC seconds."""
+    at = machine.run or machine.powered_at
+    return seconds_of(at) if at else None
 
 
 def _of_disk(disk: Disk, claim: str | None) -> Use:

@@ -142,10 +142,10 @@ class _Pass:
         if use is None:
             ending = self._endings.get(meter.key)
             return self._vanished(meter) if ending is None else self._ended(meter, ending)
-        if self._is_shown(meter) or use.since < meter.began:
+        if self._is_shown(meter) or use.began < meter.began:
             # The second is what was true once: a listing that is late.
             return None
-        if use.since > meter.began:
+        if use.began > meter.began:
             return self._undated(meter, use.since, STARTED_AGAIN)
         return self._undated(meter, self._by_now, OFF)
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from gpuspawner.model import Owner
 from gpuspawner.policy.absence import Absence
-from gpuspawner.policy.billed import Key, Use
+from gpuspawner.policy.billed import Key, Use, began_of
 from gpuspawner.policy.money import Component
 from gpuspawner.policy.payers import Payer
 from gpuspawner.policy.steps import Run
@@ -44,8 +44,7 @@ class Running:
     @property
     def began(self) -> int:
         """When the start began that it is of, or is a continuation of."""
-        first = self.start.partition(":")[0]
-        return int(first) if first.isdigit() else self.since
+        return began_of(self.start, self.since)
 
 
 @dataclass(frozen=True, slots=True)

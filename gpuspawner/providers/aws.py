@@ -202,7 +202,7 @@ class AWSProvider:
             answer = await self._calls.ask("GetConsoleOutput", InstanceId=id)
         return str(answer.get("Output") or "")
 
-    async def list(self, leaving: Collection[str] = ()) -> World:  # noqa: ARG002 - EC2 tells
+    async def list(self, missed: Collection[str] = ()) -> World:  # noqa: ARG002 - EC2 tells
         """Everything with this hub's tag: instances first, so that no attached disk seems left."""
         listed_at = self._clock.now()
         instances = await self._look.everything()

@@ -210,9 +210,9 @@ class AzureProvider:
         url = (answer.content or {}).get("serialConsoleLogBlobUri")
         return await self._calls.fetch(url) if url else ""
 
-    async def list(self, leaving: Collection[str] = ()) -> World:
+    async def list(self, missed: Collection[str] = ()) -> World:
         """Everything with this hub's tag, from four lists."""
-        return await self._look.world(leaving)
+        return await self._look.world(missed)
 
     async def close(self) -> None:
         """Give connections back."""

@@ -62,9 +62,8 @@ class Look:
     _ends: dict[str, str] = field(default_factory=dict)
     _reasons: dict[tuple[str, datetime | None], tuple[str, str]] = field(default_factory=dict)
 
-    async def world(self, leaving: Collection[str] = ()) -> World:
-        """One complete listing; who asked to delete one of `leaving` may have been another process."""
-        self._leaving |= set(leaving) - self._gone.keys()
+    async def world(self, missed: Collection[str] = ()) -> World:
+        """One complete listing; each of `missed` that is not in it is asked for by name."""
         listed_at = self.clock.now()
         group = self.record.resource_group
         statuses, models, disks, interfaces = await _together(
@@ -83,7 +82,7 @@ class Look:
         }
         self._learn(statuses, models, addresses, owned, listed_at)
         await self._find_reasons()
-        await self._find_gone(listed_at)
+        await self._find_gone(listed_at, missed)
         await self._date_ends()
         machines = {id_: one.machine for id_, one in self._seen.items()}
         ours = [one for one in disks if words.is_ours(one, self.hub_id)]
@@ -143,17 +142,9 @@ class Look:
         self._changed.add(id_)
 
     def left(self, id_: str) -> None:
-        """Azure says that this one is no more."""
-        known = id_ in self._seen or id_ in self._leaving
-        self._leaving.discard(id_)
-        if known and id_ not in self._gone:
-            now = self.clock.now()
-            seen = self._seen.pop(id_, None)
-            last = None
-            if seen is not None:
-                last = replace(seen.machine, power=Power.DELETING)
-                last = replace(last, stopped_at=last.stopped_at or now)
-            self._gone[id_] = (now, last)
+        """Azure says that this one is no more, if it ever was one of ours."""
+        if id_ in self._seen or id_ in self._leaving:
+            self._is_no_more(id_)
 
     async def exists(self, id_: str) -> bool:
         """Whether Azure still has this one: 404 is an answer, its absence from a list is none."""
@@ -231,12 +222,23 @@ class Look:
         found = words.status(answer.content)
         return found.code, found.message
 
-    async def _find_gone(self, now: datetime) -> None:
+    async def _find_gone(self, now: datetime, missed: Collection[str]) -> None:
         """Ask for each that is not listed and was, or was being deleted, by whomever."""
-        for id_ in sorted((self._leaving | self._seen.keys()) - self._listed):
+        wanted = self._leaving | self._seen.keys() | set(missed) - self._gone.keys()
+        for id_ in sorted(wanted - self._listed):
             if not await self.exists(id_):
-                self.left(id_)
+                self._is_no_more(id_)
         self._gone = {id_: one for id_, one in self._gone.items() if now - one[0] < KEPT}
+
+    def _is_no_more(self, id_: str) -> None:
+        self._leaving.discard(id_)
+        if id_ in self._gone:
+            return
+        now, seen, last = self.clock.now(), self._seen.pop(id_, None), None
+        if seen is not None:
+            last = replace(seen.machine, power=Power.DELETING)
+            last = replace(last, stopped_at=last.stopped_at or now)
+        self._gone[id_] = (now, last)
 
     async def _date_ends(self) -> None:
         """Ask when deallocating or deleting began, where no look has shown a machine at it."""

@@ -62,9 +62,9 @@ def timed(
         ran = old if old and old.powered_at and old.stopped_at is None else None
         began, run = _began(status, disk, old, ran, now)
         return replace(machine, powered_at=began, run=run)
-    began, run = (old.powered_at, old.run) if old else (None, "")
+    began, run = (old.powered_at, old.run) if old else (None, None)
     if began is None and machine.power is Power.STOPPING and disk and disk.on and disk.since:
-        began, run = disk.since, disk.since.isoformat()
+        began, run = disk.since, disk.since
     ended = old.stopped_at if old else None
     if ended is None and machine.power is Power.STOPPED and disk and not disk.on:
         ended = disk.since
@@ -73,17 +73,16 @@ def timed(
 
 def _began(
     status: Status, disk: Hands | None, old: Machine | None, ran: Machine | None, now: datetime
-) -> tuple[datetime | None, str]:
+) -> tuple[datetime | None, datetime | None]:
     """When the time on began that is now, and its mark; `ran` is `old` if it was on already."""
     if status.provisioning == "creating":
-        return None, ""
+        return None, None
     if disk is None:
         at = None if status.power is None else status.at or now
-        return (ran.powered_at, ran.run) if ran else (at, "")
+        return (ran.powered_at, ran.run) if ran else (at, None)
     if disk.since is None or not disk.on:  # that list is older, or newer, than the others
-        return (ran.powered_at, ran.run) if ran else (None, "")
-    run = disk.since.isoformat()
-    if ran and ran.run == run:
-        return ran.powered_at, run
+        return (ran.powered_at, ran.run) if ran else (None, None)
+    if ran and ran.run == disk.since:
+        return ran.powered_at, disk.since
     was_made = old is not None and old.powered_at is None and disk.first
-    return (status.at if was_made and status.at else disk.since), run
+    return (status.at if was_made and status.at else disk.since), disk.since

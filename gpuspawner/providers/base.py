@@ -196,11 +196,11 @@ class Provider(Protocol):
         """What the machine wrote to its console while booting; "" when there is nothing yet."""
         ...
 
-    async def list(self, leaving: Collection[str] = ()) -> World:
+    async def list(self, missed: Collection[str] = ()) -> World:
         """Everything that carries this hub's tag, completely, or an error.
 
-        `leaving` are machines that are to be gone: one that the cloud positively has no more is in
-        `World.gone`, whoever asked to delete it.
+        `missed` are machines that were not listed, or are to be gone: one that the cloud positively
+        has no more is in `World.gone`, whoever deleted it.
 
         Raises:
             ProviderUnavailable, Throttled, NotAuthorized: a partial listing is no listing.

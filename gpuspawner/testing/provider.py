@@ -201,7 +201,7 @@ class FakeProvider:
         """What was put into `consoles`."""
         return await self._do("console", (id,), lambda: self._console(id))
 
-    async def list(self, leaving: Collection[str] = ()) -> World:  # noqa: ARG002 - it tells
+    async def list(self, missed: Collection[str] = ()) -> World:  # noqa: ARG002 - it tells
         """All that carries this hub's tag and is not hidden."""
         return await self._do("list", (), self._list)
 

@@ -53,8 +53,8 @@ PROFILES = [
 class Loopback(FakeProvider):
     """A cloud whose machines are all at 127.0.0.1, where the student's server is."""
 
-    async def list(self, leaving=()):
-        world = await super().list(leaving)
+    async def list(self, missed=()):
+        world = await super().list(missed)
         here = tuple(replace(machine, address="127.0.0.1") for machine in world.machines)
         return replace(world, machines=here)
 

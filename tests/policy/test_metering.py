@@ -163,14 +163,33 @@ def test_a_machine_of_which_one_listing_cannot_tell_since_when_waits_for_the_nex
     assert made.changes == ()
 
 
-def test_a_start_that_the_cloud_marks_is_the_same_to_a_process_that_knows_less_of_it():
-    made = look(world(runs(run="a start")), claims=[wanted()])
-    (begun,) = [one.use for one in made.changes]
-    again = look(
-        world(runs(run="a start", powered_at=STARTED - seconds(40))),
-        meter(start=begun.start, since=begun.since),
-    )
-    assert (again.changes, len(again.seen)) == ((), 1)
+class TestAStartThatOneProcessKnowsBetter:
+    """It saw when the machine was made, which the next one is not told."""
+
+    BEGAN = STARTED - seconds(40)
+
+    def opened(self) -> Running:
+        made = look(world(runs(run=self.BEGAN)), claims=[wanted()])
+        (begun,) = [one.use for one in made.changes]
+        assert begun.since == LAUNCH
+        return meter(start=begun.start, since=begun.since)
+
+    def test_is_the_same_start_to_the_next_process(self):
+        again = look(world(runs(run=self.BEGAN, powered_at=self.BEGAN)), self.opened())
+        assert (again.changes, len(again.seen)) == ((), 1)
+
+    @pytest.mark.parametrize("known", [{}, {"powered_at": BEGAN}, {"powered_at": None}])
+    def test_ends_when_the_cloud_says_whoever_looks(self, known):
+        one = self.opened()
+        at = NOON - seconds(60)
+        there = off(at=at, **({"run": self.BEGAN} | known))
+        closed = [change for change in look(world(there), one).changes if isinstance(change, Close)]
+        assert closed == [Close(one, seconds_of(at), seconds_of(at), STOPPED)]
+
+    def test_ends_so_in_the_segment_that_is_continued_too(self):
+        one = replace(self.opened(), since=T - 90)
+        (closed,) = look(world(off(run=self.BEGAN)), one, claims=[ended()]).changes[:1]
+        assert closed == Close(one, T - 60, T - 60, STOPPED)
 
 
 # -- who pays

@@ -60,6 +60,11 @@ def began_of(start: str | None, since: int) -> int:
     return int(first) if first.isdigit() else since
 
 
+def run_of(start: str) -> str:
+    """Which time on a start is of: of a machine that is off, the size may have been changed since."""
+    return start.rpartition(":")[0] or start
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
     """Something that the cloud says costs nothing any more.

@@ -23,7 +23,7 @@ from datetime import datetime, timedelta
 
 from gpuspawner.model import Desired, Power, World
 from gpuspawner.policy.absence import Absence
-from gpuspawner.policy.billed import Ending, Key, Use, endings, over, uses
+from gpuspawner.policy.billed import Ending, Key, Use, endings, over, run_of, uses
 from gpuspawner.policy.metering_changes import (
     OFF,
     STARTED_AGAIN,
@@ -113,8 +113,8 @@ class _Pass:
         ]
         used = {meter.ref for meter in staying} - {one.ref for one in absolved}
         used |= {change.ref for change in switches} | {change.ref for change in opened}
-        known_over = {(close.meter.key, close.meter.start) for close in closes}
-        missed = list(self._missed(known_over | {(meter.key, meter.start) for meter in staying}))
+        metered = [*staying, *(close.meter for close in closes)]
+        missed = list(self._missed({(meter.key, run_of(meter.start)) for meter in metered}))
         released = list(self._released(used))
         # In order of time: a price that changed later must not reach what had ended by then.
         dated: list[Switch | Close] = [*switches, *closes]
@@ -203,7 +203,7 @@ class _Pass:
     def _missed(self, known: Collection[tuple[Key, str]]) -> Iterator[Missed]:
         """Starts that are over, and may have begun and ended between two looks."""
         for use, ending in over(self._world):
-            start = (use.key, use.start or "")
+            start = (use.key, run_of(use.start or ""))
             if self._books.since is None or use.since < self._books.since:
                 continue
             if start not in known and start not in self._witness.over:

@@ -71,7 +71,7 @@ class Witness:
     """Until when each start was seen."""
     absences: Mapping[Key, Absence] = field(default_factory=dict)
     over: Collection[tuple[Key, str]] = frozenset()
-    """The starts that are over, and in the books if they belong there."""
+    """The times on (`run_of`) that are over, and in the books if they belong there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TypeVar
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
-from gpuspawner.policy.billed import Use
+from gpuspawner.policy.billed import Use, run_of
 from gpuspawner.policy.metering_changes import (
     STOPPED,
     VANISHED,
@@ -173,7 +173,7 @@ class _Pen:
             (meter,) = self._opened([Open(use, None, None)])
         elif (
             known.closed_at is not None
-            and (known.start, known.close_reason) == (_start(use), VANISHED)
+            and (run_of(known.start), known.close_reason) == (run_of(_start(use)), VANISHED)
             and change.reason == STOPPED
             and known.closed_at < change.at
         ):
@@ -188,14 +188,16 @@ class _Pen:
             self._end([(current, change)])
 
     def _has(self, use: Use) -> bool:
-        """Whether this start is in the books."""
-        table = usage.meters
+        """Whether this time on is in the books, of whatever size the machine was then."""
+        table, run = usage.meters, run_of(_start(use))
         return (
             self._c.execute(
                 select(table.c.id)
                 .where(
                     table.c.resource == use.resource, table.c.component == use.component.value,
-                    table.c.start == _start(use),
+                    or_(
+                        table.c.start == run, table.c.start.startswith(f"{run}:", autoescape=True)
+                    ),
                 )
                 .limit(1)
             ).first()

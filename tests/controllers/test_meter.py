@@ -234,6 +234,21 @@ async def test_a_restarted_controller_starts_at_once_what_is_in_the_books(books:
     assert stage.asked("start") == 1
 
 
+async def test_a_machine_that_is_only_resized_has_not_been_on_again(books: Books):
+    """A kill between the change of its size and its start leaves it so."""
+    stage = books.stage
+    claim = await stage.runs("alice")
+    await stage.stops("alice")
+    await stage.reports("alice", "saved")
+    await stage.pass_time(100)
+    vm = stage.provider.cloud.vms[claim.machine_id]
+    larger = replace(vm.machine.placement, size="large")
+    vm.machine = replace(vm.machine, placement=larger)
+    books.restart()
+    await stage.pass_time(200)
+    assert await books.segments() == [(0, 60, "stopped", "alice", micros(60))]
+
+
 async def test_a_deleted_machines_last_stop_is_in_the_books_first(books: Books):
     stage = books.stage
     await stage.runs("alice")

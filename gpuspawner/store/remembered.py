@@ -15,7 +15,7 @@ from gpuspawner.store import schema
 from gpuspawner.store.events import histories, histories_of
 from gpuspawner.views import Progress
 
-_Stamp: TypeAlias = "tuple[int, int, int]"
+_Stamp: TypeAlias = "tuple[int, int, int, datetime]"
 _Start: TypeAlias = "tuple[datetime, float]"
 
 _MANY = 500
@@ -74,9 +74,13 @@ class Durations:
 
 
 def _stamps(c: Connection) -> dict[str, _Stamp]:
-    """What differs when a claim's history does: its generation, how many lines, the last one."""
+    """What differs when a claim's history does: its generation, how many lines, the last one and when.
+
+    SQLite gives the number of a line that was deleted to the next one, so the number alone may be old.
+    """
     events, claims = schema.events, schema.claims
     present = and_(events.c.claim == claims.c.name, events.c.generation == claims.c.generation)
     of = events.c.claim, events.c.generation
-    lines = select(*of, func.count(), func.max(events.c.id)).join(claims, present).group_by(*of)
-    return {claim: (generation, many, last) for claim, generation, many, last in c.execute(lines)}
+    newest = func.max(events.c.id), func.max(events.c.at)
+    lines = select(*of, func.count(), *newest).join(claims, present).group_by(*of)
+    return {claim: (*stamp,) for claim, *stamp in c.execute(lines)}

@@ -223,4 +223,4 @@ def test_a_deleted_server_leaves_its_home_and_no_machine(university):
         line for line in one.cloud("bill")["lines"] if line["kind"] == "disk" and not line["to"]
     ]
     [home] = [home["id"] for home in one.api("homes")[1] if home["claim"] == claim]
-    assert home in {line["id"] for line in open_disks}
+    assert home in {line["id"].rpartition("/")[2] for line in open_disks}

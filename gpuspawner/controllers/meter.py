@@ -22,7 +22,7 @@ from gpuspawner.errors import ControllerUnavailable
 from gpuspawner.language import Sentence, _, say
 from gpuspawner.model import World
 from gpuspawner.policy import payers
-from gpuspawner.policy.billed import Use, over, run_of
+from gpuspawner.policy.billed import Use, over
 from gpuspawner.policy.metering import changes
 from gpuspawner.policy.metering_changes import (
     Absolve,
@@ -133,7 +133,7 @@ class Meter:
         notes = {change.ref for change in changes if isinstance(change, Note)}
         refs = {meter.ref for meter in books.meters if meter.ref}
         self._noted = frozenset(notes | (refs & {*books.up}))
-        missed = {(use.key, run_of(use.start or "")) for use in unpriced}
+        missed = {(use.key, use.began) for use in unpriced}
         kept = frozenset(start for start in made.witness.over if start not in missed)
         self._witness = replace(made.witness, over=kept)
         self.accounted = made.accounted
@@ -156,8 +156,8 @@ class Meter:
 
     def _reminded(self, c: Connection, world: World) -> Witness:
         """The witness, who after a restart has to be told what is over and in the books."""
-        runs = {(use.key, run_of(use.start or "")) for use, _ending in over(world)}
-        forgotten = runs - {*self._witness.over}
+        starts = {(use.key, use.began) for use, _ending in over(world)}
+        forgotten = starts - {*self._witness.over}
         if not forgotten:
             return self._witness
         return replace(self._witness, over={*self._witness.over, *metering.ended(c, forgotten)})

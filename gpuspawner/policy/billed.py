@@ -55,14 +55,13 @@ class Use:
 
 
 def began_of(start: str | None, since: int) -> int:
-    """When a start began, by its name; by `since` where nobody knows which it is."""
+    """When a start began, by its name; by `since` where nobody knows which it is.
+
+    The rest of the name is of what size or kind it was, and a machine that is off may have been given
+    another size since.
+    """
     first = (start or "").partition(":")[0]
     return int(first) if first.isdigit() else since
-
-
-def run_of(start: str) -> str:
-    """Which time on a start is of: of a machine that is off, the size may have been changed since."""
-    return start.rpartition(":")[0] or start
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from datetime import datetime, timedelta
 
 from gpuspawner.model import Desired, Power, World
 from gpuspawner.policy.absence import Absence
-from gpuspawner.policy.billed import Ending, Key, Use, endings, over, run_of, uses
+from gpuspawner.policy.billed import Ending, Key, Use, endings, over, uses
 from gpuspawner.policy.metering_changes import (
     OFF,
     STARTED_AGAIN,
@@ -87,7 +87,7 @@ class _Pass:
         self._by_now = seconds_of(now + timedelta(microseconds=999_999))
         self._absences: dict[Key, Absence] = {}
         self._seen: dict[tuple[Key, str], int] = {}
-        self._over: set[tuple[Key, str]] = set()
+        self._over: set[tuple[Key, int]] = set()
         self._unsure: set[Key] = set()
 
     def made(self) -> Metering:
@@ -114,7 +114,7 @@ class _Pass:
         used = {meter.ref for meter in staying} - {one.ref for one in absolved}
         used |= {change.ref for change in switches} | {change.ref for change in opened}
         metered = [*staying, *(close.meter for close in closes)]
-        missed = list(self._missed({(meter.key, run_of(meter.start)) for meter in metered}))
+        missed = list(self._missed({(meter.key, meter.began) for meter in metered}))
         released = list(self._released(used))
         # In order of time: a price that changed later must not reach what had ended by then.
         dated: list[Switch | Close] = [*switches, *closes]
@@ -200,10 +200,10 @@ class _Pass:
         ref = hold_ref(claim.name, claim.generation)
         yield Switch(meter, max(wished_at, meter.since), claim.owner, ref, 1, "session")
 
-    def _missed(self, known: Collection[tuple[Key, str]]) -> Iterator[Missed]:
+    def _missed(self, known: Collection[tuple[Key, int]]) -> Iterator[Missed]:
         """Starts that are over, and may have begun and ended between two looks."""
         for use, ending in over(self._world):
-            start = (use.key, run_of(use.start or ""))
+            start = (use.key, use.began)
             if self._books.since is None or use.since < self._books.since:
                 continue
             if start not in known and start not in self._witness.over:

@@ -70,8 +70,8 @@ class Witness:
     seen: Mapping[tuple[Key, str], int] = field(default_factory=dict)
     """Until when each start was seen."""
     absences: Mapping[Key, Absence] = field(default_factory=dict)
-    over: Collection[tuple[Key, str]] = frozenset()
-    """The times on (`run_of`) that are over, and in the books if they belong there."""
+    over: Collection[tuple[Key, int]] = frozenset()
+    """The starts that are over, by when they began, and in the books if they belong there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 from sqlalchemy import Connection, func, select
 
-from gpuspawner.policy.billed import Key, run_of
+from gpuspawner.policy.billed import Key, began_of
 from gpuspawner.policy.metering_changes import OFF, STARTED_AGAIN, STOPPED, Books, Running
 from gpuspawner.policy.money import Component
 from gpuspawner.policy.payers import Payer
@@ -53,21 +53,21 @@ def read(c: Connection, noted: Collection[str], people: Collection[str]) -> Book
     )
 
 
-def ended(c: Connection, runs: Collection[tuple[Key, str]]) -> frozenset[tuple[Key, str]]:
-    """Those of the times on whose end is in the books.
+def ended(c: Connection, starts: Collection[tuple[Key, int]]) -> frozenset[tuple[Key, int]]:
+    """Those of the starts, by when they began, whose end is in the books.
 
     What has vanished is not among them: a cloud that shows it again may say more of its end.
     """
-    table, found = usage.meters, set[tuple[Key, str]]()
-    for some in portions({resource for (resource, _component), _run in runs}):
-        query = select(table.c.resource, table.c.component, table.c.start).where(
+    table, found = usage.meters, set[tuple[Key, int]]()
+    columns = table.c.resource, table.c.component, table.c.start, table.c.opened_at
+    for some in portions({resource for (resource, _component), _began in starts}):
+        query = select(*columns).where(
             table.c.resource.in_(some), table.c.close_reason.in_((STOPPED, OFF, STARTED_AGAIN))
         )
-        found |= {
-            ((row.resource, Component(row.component)), run_of(row.start))
-            for row in c.execute(query)
-        }
-    return frozenset(found & {*runs})
+        for row in c.execute(query):
+            key = row.resource, Component(row.component)
+            found.add((key, began_of(row.start, row.opened_at)))
+    return frozenset(found & {*starts})
 
 
 def _up(c: Connection, refs: Collection[str]) -> Iterator[str]:

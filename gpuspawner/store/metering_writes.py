@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, or_, select
 
-from gpuspawner.policy.billed import Use, run_of
+from gpuspawner.policy.billed import Use, began_of
 from gpuspawner.policy.metering_changes import (
     STOPPED,
     VANISHED,
@@ -173,7 +173,8 @@ class _Pen:
             (meter,) = self._opened([Open(use, None, None)])
         elif (
             known.closed_at is not None
-            and (run_of(known.start), known.close_reason) == (run_of(_start(use)), VANISHED)
+            and (began_of(known.start, known.opened_at), known.close_reason)
+            == (use.began, VANISHED)
             and change.reason == STOPPED
             and known.closed_at < change.at
         ):
@@ -188,15 +189,15 @@ class _Pen:
             self._end([(current, change)])
 
     def _has(self, use: Use) -> bool:
-        """Whether this time on is in the books, of whatever size the machine was then."""
-        table, run = usage.meters, run_of(_start(use))
+        """Whether this start is in the books, of whatever size the machine was then."""
+        table, began = usage.meters, str(use.began)
         return (
             self._c.execute(
                 select(table.c.id)
                 .where(
                     table.c.resource == use.resource, table.c.component == use.component.value,
                     or_(
-                        table.c.start == run, table.c.start.startswith(f"{run}:", autoescape=True)
+                        table.c.start == began, table.c.start.startswith(f"{began}:")
                     ),
                 )
                 .limit(1)

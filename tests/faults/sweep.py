@@ -37,6 +37,8 @@ HIDDEN_SECONDS = 4
 LOOKS = tuple(begin for kind in CLOUDS.values() for begin in kind.quiet)
 _LATE_SECONDS = 3.0
 """So long after a scenario's end its last steps, such as one more listing, are waited for."""
+_DISARMED_SECONDS = 0.5
+"""So long a victim that has just met its step, when the trap is taken away, may take to die."""
 _CLOCK_SECONDS = 2.0
 """What the emulator's moments and ours may differ by."""
 
@@ -273,8 +275,11 @@ class Life:
                 row.reached = self._wait_for_death(kill.scenario, pressing.done)
             finally:
                 self.sweep.disarm()
+                if not row.reached:
+                    time.sleep(_DISARMED_SECONDS)
                 died_at = time.monotonic()
                 if not campus.alive(victim):
+                    row.reached = True
                     self.sweep.restart()
             pressing.result()
         try:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from labs_extension.benchmark import noise, verdicts
+from labs_extension.benchmark import noise, verdicts, worker
 from labs_extension.benchmark.noise import Others, used_by_others
 from labs_extension.benchmark.sentences import sentence
 from tests.labs_extension.hand_clock import HandClock
@@ -68,3 +69,36 @@ def test_a_ratio_is_as_doubtful_as_what_it_comes_from():
     assert verdicts.ratios([gpu, cpu]) == [wanted]
     assert verdicts.ratios([gpu, cpu | {"noisy": True}]) == [wanted | {"noisy": True}]
     assert verdicts.ratios([gpu | {"noisy": True}, cpu]) == [wanted | {"noisy": True}]
+
+
+class _Pretended:
+    """In the place of the framework, its trainings and its items: each figure is 1."""
+
+    def __init__(self, *_parts):
+        pass
+
+    def gpus(self):
+        return ["one"]
+
+    def versions(self):
+        return {}
+
+    def run(self, _name):
+        return {"status": "ok", "value": 1.0, "unit": "GB/s"}
+
+
+@pytest.mark.parametrize(("device", "said"), [("cpu", {"noisy"}), ("gpu", set())])
+def test_a_worker_says_of_each_figure_of_the_cpu_whether_it_was_disturbed(
+    monkeypatch, device, said
+):
+    for module, name in (("engine", "Engine"), ("learn", "School"), ("work", "Bench")):
+        pretended = SimpleNamespace(**{name: _Pretended})
+        monkeypatch.setitem(sys.modules, f"labs_extension.benchmark.{module}", pretended)
+    monkeypatch.setattr(Others, "disturbed", lambda _self: True)
+    (row,) = (
+        event["row"]
+        for event in worker.events(device, "smoke", ["memory_copy"], None)
+        if event["event"] == "result"
+    )
+    known = {"id", "status", "value", "unit", "device"}
+    assert {*row} - known == said

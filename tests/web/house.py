@@ -56,9 +56,14 @@ class House:
     async def pass_time(self, seconds: float, every: float = 3) -> None:
         end = self.stage.clock.now() + timedelta(seconds=seconds)
         while self.stage.clock.now() < end:
-            await self.controller.tick()
+            await self._look()
             await self.stage.clock.advance(every)
+        await self._look()
+
+    async def _look(self) -> None:
+        """One pass, and what keeps the books after it."""
         await self.controller.tick()
+        await self.controller._meter.look()
 
 
 @asynccontextmanager

@@ -88,8 +88,12 @@ class Row:
 
     @property
     def polls(self) -> bool:
-        """Whether it is a look that is repeated: how often, depends on how quick everything is."""
-        return self.what.startswith(LOOKS) or self.what == "record"
+        """Whether it is a look that is repeated: how often, depends on how quick everything is.
+
+        What several listings show one after the other is read several times, and once if one shows it.
+        """
+        repeated = self.what == "settle_all" and self.ordinal > 1
+        return self.what.startswith(LOOKS) or self.what == "record" or repeated
 
     def __str__(self) -> str:
         return f"{self.scenario}, {self.what} #{self.ordinal}, {self.point}: {self.outcome or '?'}"

@@ -107,8 +107,14 @@ async def test_status_prints_claims_beside_their_machines(there: House, desk: De
     await there.pass_time(30)
     [machine] = await there.stage.machines("alice")
     code, out, err = await desk.types("status")
-    whose, again, *_more = out.splitlines()
+    whose, *errors, again = out.partition("\n\n")[0].splitlines()
     assert (code, err, whose) == (0, "", f"Hub {IDENTITY.hub_id}")
+    # Nobody has said yet what a machine and a home cost here.
+    unknown = "error: prices: The price of “{}” in fake-1 is not known"
+    assert [one.partition(",")[0] for one in errors] == [
+        unknown.format("small"),
+        unknown.format("ssd"),
+    ]
     assert again.startswith("The cloud is looked at again by ")
     [row] = table(out)
     assert row[:8] == ["alice", "-", "t4", "running", machine.id, "running", "small", "fake-1a"]

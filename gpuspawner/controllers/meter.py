@@ -203,8 +203,8 @@ class Meter:
 
     def _tell_unpriced(self, uses: Iterable[Use]) -> None:
         """Say it once of each kind of thing, when it begins."""
-        kinds = sorted({(use.region, use.sku, use.component.value) for use in uses})
-        told = tuple(_unpriced(region, sku) for region, sku, _component in kinds)
+        kinds = sorted({(use.region, use.sku) for use in uses})
+        told = tuple(_unpriced(region, sku) for region, sku in kinds)
         for sentence in told:
             if sentence not in self._seen.unpriced:
                 _log.warning("%s", sentence)

@@ -171,7 +171,7 @@ export class LabModel {
           this.storage = await this._api.storage();
           this._storedAt = this._asked;
         }
-        if (this.running && this._panel) {
+        if (this._panel && (this.running || this.results === null)) {
           await this._benchmarks();
         }
       }

@@ -81,6 +81,9 @@ async def make_server(tmp_path, monkeypatch):
         config.ServerApp.allow_root = True
         config.IdentityProvider.token = TOKEN
         config.LabsExtension.update(settings)
+        # JupyterLab reads where these are when it is imported: the folders of the process's first test.
+        config.LabApp.user_settings_dir = str(tmp_path / "user-settings")
+        config.LabApp.workspaces_dir = str(tmp_path / "workspaces")
         ServerApp.clear_instance()
         app = ServerApp.instance(config=config)
         monkeypatch.setattr(app, "init_signal", lambda: None)

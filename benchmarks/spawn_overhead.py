@@ -77,10 +77,10 @@ def running(command: list[str], folder: Path, name: str) -> Iterator[subprocess.
             process.wait()
 
 
-async def answers(http: aiohttp.ClientSession, url: str) -> None:
-    """Wait until `url` answers."""
+async def answers(http: aiohttp.ClientSession, url: str, process: subprocess.Popen[bytes]) -> None:
+    """Wait until `url` answers, for as long as there is the process that should."""
     end = time.monotonic() + WAIT
-    while time.monotonic() < end:
+    while time.monotonic() < end and process.poll() is None:
         with contextlib.suppress(aiohttp.ClientError):
             async with http.get(url) as answer:
                 if answer.status == 200:
@@ -155,12 +155,12 @@ async def once(kind: str, students: int, *, watch: bool) -> dict[str, Any]:
         ]  # fmt: skip
         hub = [sys.executable, "-m", "jupyterhub", "--config", str(config)]
         async with aiohttp.ClientSession() as http:
-            with running(world, folder, "world"):
+            with running(world, folder, "world") as controlling:
                 url = f"http://127.0.0.1:{controller}/services/gpuspawner/health"
-                await answers(http, url)
+                await answers(http, url, controlling)
                 with running(hub, folder, "hub") as process:
                     api = f"http://127.0.0.1:{hub_port}/hub/api"
-                    await answers(http, api)
+                    await answers(http, api, process)
                     users = [f"student{number}" for number in range(students)]
                     seen = folder / "watch.json" if watch else None
                     found = await start_all(api, users, process.pid, seen)

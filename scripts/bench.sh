@@ -10,6 +10,7 @@ if [[ ${#scripts[@]} == 0 ]]; then
   echo "There is no benchmark '${BENCH:-*}' under benchmarks/." >&2
   exit 1
 fi
+"$bin/gpuspawner" install-proxy > /dev/null  # there already, unless nothing has needed it yet
 for script in "${scripts[@]}"; do
   echo "== $script"
   "$bin/python" "$script"

@@ -118,11 +118,11 @@ class Application:
 
     def _admit(self, call: Call) -> Mapping[str, str]:
         world = self._world
-        world.calls[call.action] += 1
+        world.calls[call.counted_as] += 1
         try:
             return world.throttle.admit(call, world.clock.now(), on=world.faults.settings.throttle)
         except Refusal:
-            world.throttled[call.action] += 1
+            world.throttled[call.counted_as] += 1
             raise
 
     def _carry_out(self, call: Call, rules: list[Rule]) -> Answer:

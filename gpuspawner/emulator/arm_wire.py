@@ -95,6 +95,10 @@ _ROUTES = [
 ]
 
 
+SKIP = "$skiptoken"
+"""The parameter that asks for a further page of a list."""
+
+
 @dataclass(frozen=True)
 class Call:
     """One request. `params` are what the path names and the query gives; `body` is the JSON.
@@ -114,6 +118,11 @@ class Call:
     def reads(self) -> bool:
         """Whether it changes nothing."""
         return self.method == "GET"
+
+    @property
+    def counted_as(self) -> str:
+        """Its action; a list is counted apart from the further pages of it, which come of its length."""
+        return f"{self.action}, further page" if SKIP in self.params else self.action
 
 
 def parse(method: str, target: str, headers: Mapping[str, str], body: bytes) -> Call:

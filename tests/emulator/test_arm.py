@@ -279,6 +279,29 @@ class TestLimits:
         assert "Current Limit: 4, Current Usage: 4" in content["error"]["message"]
 
 
+def test_a_long_list_comes_in_pages_that_are_counted_apart(azure):
+    disk = {
+        "location": "koreacentral",
+        "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4},
+    }
+    for number in range(101):
+        status, content = azure.ask("PUT", f"Microsoft.Compute/disks/d{number:03}", disk)
+        assert status in (200, 201, 202), content
+    azure.settle()
+    status, content = azure.ask("GET", "Microsoft.Compute/disks")
+    found = content["value"]
+    while url := content.get("nextLink"):
+        status, content = azure.send(url, headers={"Authorization": "Bearer any"})
+        assert status == 200
+        found += content["value"]
+    assert len({one["name"] for one in found}) == 101
+    _, said = azure.send(f"{azure.emulator.plain_url}/_emulator/calls")
+    counted = {kind: count for kind, count in said["calls"].items() if "Disks_List" in kind}
+    assert sorted(counted.values()) == [1, 2]
+    (further,) = (kind for kind, count in counted.items() if count == 2)
+    assert further.endswith(", further page")
+
+
 class TestMicrosoftsTypes:
     """The checker itself: what Azure really answered has no fault, and a fault is found."""
 

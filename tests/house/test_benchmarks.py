@@ -37,3 +37,12 @@ def test_a_small_class_is_measured_and_written_down(tmp_path, script, arguments,
     file = tmp_path / "figures.json"
     run(script, *arguments, str(file))
     assert json.loads(file.read_text())["benchmark"] == what
+
+
+def test_no_controller_loads_an_sdk_that_it_does_not_use(tmp_path):
+    file = tmp_path / "figures.json"
+    said = run("import_cost.py", "--times", "1", str(file))
+    assert "has loaded" not in said
+    rows = {row["run"]: row for row in json.loads(file.read_text())["rows"]}
+    assert rows["no provider"]["sdks"] == []
+    assert rows["azure"]["packages"] > 0 < rows["aws"]["packages"]

@@ -35,7 +35,7 @@ test: ## every test: style, types, layers, then pytest from the quick to the slo
 
 faults: ## the long fault sweeps, of which 'make test' runs a sample (CLOUD: ec2 or azure)
 	@scripts/environment.sh $(VENV) test
-	@GPUSPAWNER_FAULTS=all $(BIN)/python -m pytest -m faults $(ARGS)
+	@GPUSPAWNER_FAULTS=all $(BIN)/python -m pytest -m faults -n $(WORKERS) --no-loadscope-reorder $(ARGS)
 
 bench: ## the benchmarks: a table each, and JSON under build/benchmarks
 	@scripts/environment.sh $(VENV) test

@@ -52,11 +52,14 @@ class Rooms(LoadScopeScheduling):
     """With `-n`, the tests of a file run in one process, since they share what they set up.
 
     So do all that use the hub's fixed ports, and the sweeps of kills, each of which plays several
-    lives at once already. (The groups of `--dist loadgroup` have no effect with pytest 9.2.)
+    lives at once already. Random plays share nothing, and are the longest part of `make faults`:
+    each is a room. (The groups of `--dist loadgroup` have no effect with pytest 9.2.)
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
+        if file.endswith("test_random_faults.py"):
+            return nodeid
         return next(
             (room for room in ("tests/hub/", "tests/faults/test_kill_") if room in file), file
         )

@@ -1,7 +1,8 @@
 """Lost answers, lag, strange pages, errors, throttling, clock jumps and deaths, drawn at random.
 
 Hypothesis plays a class against the emulated EC2 and looks for a play after which something leaks,
-doubles, is lost or is stopped while it was wanted. `GPUSPAWNER_FAULTS=all` plays for much longer.
+doubles, is lost or is stopped while it was wanted. `GPUSPAWNER_FAULTS=all` plays for much longer:
+40 parts of GPUSPAWNER_PLAYS plays, 15 unless it says otherwise, each of four seconds and more.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from tests.faults.random_class import SPECIFICATIONS, STUDENTS, School
 pytestmark = [pytest.mark.emulator, pytest.mark.faults]
 
 ALL = os.environ.get("GPUSPAWNER_FAULTS") == "all"
-PARTS, EXAMPLES = (40, 50) if ALL else (4, 4)
+PARTS, EXAMPLES = (40, int(os.environ.get("GPUSPAWNER_PLAYS", "15"))) if ALL else (4, 4)
 tally: Counter[str] = Counter()
 
 WHO = st.sampled_from(sorted(STUDENTS))

@@ -2,7 +2,6 @@
 
 import { ReactWidget, UseSignal } from '@jupyterlab/ui-components';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import type { Message } from '@lumino/messaging';
 import * as React from 'react';
 
 import type { Actions } from './actions.ts';
@@ -42,12 +41,6 @@ export class Panel extends ReactWidget {
     this.title.caption = trans.__('My machine');
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', trans.__('My machine'));
-  }
-
-  protected override onAfterAttach(message: Message): void {
-    super.onAfterAttach(message);
-    // A layout that is restored may attach what is open already: nothing says then that it is shown.
-    this._model.panel = this.isVisible;
   }
 
   protected override onAfterShow(): void {

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import async_playwright
+from playwright.async_api import Page, async_playwright
 from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application, RequestHandler
@@ -81,6 +81,18 @@ class Stage:
             path = f"lab/api/settings/@jupyterlab/{name}"
             answer = await self.server.raw(path, "PUT", {"raw": json.dumps(values)})
             assert answer.code == 204
+
+
+    async def keeps_panel_open(self, page: Page) -> None:
+        """JupyterLab has written down that our panel is open, which it does a while afterwards."""
+        for _ in range(200):
+            _status, answer = await self.server.ask("lab/api/workspaces")
+            for workspace in answer["workspaces"]["values"]:
+                layout = workspace["data"].get("layout-restorer:data", {})
+                if layout.get("left", {}).get("current") == "gpuspawner-labs":
+                    return
+            await page.wait_for_timeout(50)
+        raise AssertionError("the layout is not written down")
 
 
 def _controller(stage: list[Stage]) -> Application:

@@ -134,7 +134,9 @@ async def test_a_result_stands_beside_the_class_and_what_the_chip_can_do(
 
     await page.locator(".jp-gpuspawner-panel").evaluate("panel => panel.scrollTo(0, 99999)")
     stage.medians = []
+    await stage.keeps_panel_open(page)
     await page.reload()
+    await expect(part).to_be_visible(timeout=PATIENCE)  # without a press of any button
     await expect(part).to_contain_text(words[1], timeout=PATIENCE)
     await expect(part).to_contain_text(words[2], timeout=PATIENCE)
     await expect(mark).to_have_count(0)

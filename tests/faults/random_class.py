@@ -31,6 +31,8 @@ PIECE = 5.0
 """Time passes in pieces of so many seconds at most; in each the agents act and all is metered."""
 GAP = 2.0
 """Seconds between the beginnings of two passes, at the least."""
+_QUIET_MINUTES = 5
+"""For so long nothing happens at rest: longer than a plan waits (`Limits.orphan_grace`), and a look."""
 
 STUDENTS = {
     "alice": ("alice", ""),
@@ -245,7 +247,7 @@ class School:
         for _ in range(60):
             self.pass_time(60)
             quiet = quiet + 1 if self.watch.rests() else 0
-            if quiet == 3:
+            if quiet == _QUIET_MINUTES:
                 self.watch.at_rest()
                 return
         raise self.watch.broken("an hour after the last fault there is no rest")

@@ -88,3 +88,16 @@ def test_a_machine_that_does_not_save_is_not_billed_for_the_hours_that_the_clock
     school.clock.jump(-HOURS)
     school.pass_time(500)
     assert wishes(school) == {name_of("bob"): (Desired.STOPPED, 1, Reason.USER)}
+
+
+def test_who_starts_a_machine_while_the_controller_is_away_has_it_stopped_when_that_is_sure(
+    school: School,
+):
+    works(school, "bob")
+    school.console("bob", "poweroff")
+    school.pass_time(150)
+    school.up_again_at = school.clock.monotonic() + 65
+    school.mortally(school.die)
+    school.console("bob", "start")
+    school.pass_time(20)
+    assert wishes(school) == {name_of("bob"): (Desired.STOPPED, 1, Reason.MACHINE_ENDED)}

@@ -82,7 +82,6 @@ class Stage:
             answer = await self.server.raw(path, "PUT", {"raw": json.dumps(values)})
             assert answer.code == 204
 
-
     async def keeps_panel_open(self, page: Page) -> None:
         """JupyterLab has written down that our panel is open, which it does a while afterwards."""
         for _ in range(200):

@@ -28,6 +28,7 @@ _MIGRATED = ("courses", "accounts")
 
 _AS_MIGRATED = (
     "DELETE FROM courses WHERE slug <> 'default'",
+    "UPDATE courses SET unit = 'USD', cost_unit = 'USD', timezone = 'UTC'",
     "DELETE FROM accounts WHERE owner IS NOT NULL OR course NOT IN (SELECT id FROM courses)",
     "UPDATE accounts SET balance = 0 WHERE balance IS NOT NULL",
 )

@@ -179,7 +179,9 @@ class Look:
             before = self._seen.get(id_)
             does = words.power(status, before.machine.power if before else None)
             machine = words.machine(model, does, status, addresses)
-            old = before.machine if before else None
+            # Whom this process has had made was seen before it ran, also if no look fell into that.
+            unrun = machine if id_ in self._operations else None
+            old = before.machine if before else unrun
             young = listed_at - machine.created_at < _YOUNG
             unknown = NOT_ASKED if owned is None or young else None
             disk = (owned or {}).get(id_, unknown)

@@ -1,7 +1,8 @@
 """Keeps the outputs of cells whose page is away: when what is heard, written and told.
 
 While a page is connected to a kernel, its page writes its notebook. While none is, we do: every
-`every` seconds, before anybody reads the notebook, and when the server ends.
+`every` seconds, before anybody reads the notebook, and when the server ends: then the kernels end
+first, so that nothing they say is said too late.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from jupyter_server.utils import ensure_async
 from tornado.ioloop import PeriodicCallback
 
 from labs_extension.automatic import is_automatic
@@ -93,8 +95,18 @@ class Keeper:
         }
 
     async def close(self) -> None:
-        """Write everything that has been heard and is in no file yet, and end."""
+        """Write what is in no file yet, end the kernels, and write what they said until then.
+
+        The server would end them next, unheard: what is printed meanwhile, also by a cell that is
+        told to end and tidies up, would be on the page and not in the file. The first writing is for
+        a kernel that does not end before the server's own time is over.
+        """
         self._timer.stop()
+        await self._writer.write(lambda _: True)
+        try:
+            await ensure_async(self._server.kernel_manager.shutdown_all())
+        except Exception as error:  # noqa: BLE001 - what was heard until now is to be written
+            self._failed("what kernels say at their end", error)
         self._kernels.close()
         await self._writer.write(lambda _: True)
 

@@ -191,9 +191,36 @@ async def test_a_server_that_ends_writes_what_is_in_no_file(server, opened):
     await page.run("one", PRINTS.format(1000))
     await page.hear("line 8")  # the server has a line of its own to the kernel, not the page's
     await server.lab.stop_extension()
-    ((_, (text,)),) = read(server, "a.ipynb").values()
+    ((_, (text, ended)),) = read(server, "a.ipynb").values()
     count = len(text.splitlines())
-    assert (text, count >= 6) == (lines(count), True)
+    assert (text, count >= 6, ended) == (lines(count), True, "KeyboardInterrupt")
+
+
+async def test_what_a_cell_says_when_it_is_ended_is_in_its_notebook(server, opened):
+    tidies = "try:\n    print('begun', flush=True)\n    while True:\n        pass\nexcept KeyboardInterrupt:\n    print('the weights are saved')"
+    notebook(server, "a.ipynb", ("one", tidies))
+    page = await opened(server, "a.ipynb")
+    await page.run("one", tidies)
+    await page.hear("begun")
+    await server.lab.stop_extension()
+    assert read(server, "a.ipynb") == {"one": (tidies, ["begun\nthe weights are saved\n"])}
+
+
+async def test_a_server_whose_kernels_cannot_be_ended_writes_what_was_heard(
+    server, opened, monkeypatch
+):
+    async def cannot(**_):
+        raise RuntimeError("no")
+
+    notebook(server, "a.ipynb", ("one", PRINTS.format(1000)))
+    page = await opened(server, "a.ipynb")
+    await page.run("one", PRINTS.format(1000))
+    await page.hear("line 8")
+    with monkeypatch.context() as patch:
+        patch.setattr(server.app.kernel_manager, "shutdown_all", cannot)
+        await server.lab.stop_extension()
+    ((_, (text,)),) = read(server, "a.ipynb").values()
+    assert text.startswith(lines(6))
 
 
 async def test_what_was_run_and_never_saved_is_kept_and_what_was_deleted_is_not(server, opened):

@@ -105,6 +105,19 @@ async def test_with_delays_computing_costs_more_by_what_azure_does_not_date_and_
             assert cost - billed <= undated + segments, (id_, cost, billed, undated)
 
 
+async def test_a_machine_that_is_made_between_two_looks_is_charged_from_when_it_ran(
+    accounts: Accounts,
+):
+    await accounts.look()
+    await accounts.create()
+    await accounts.passes(BEING_MADE + 4, looking=False)
+    await accounts.passes(LEAST + 100)
+    [(_kind, _id, billed, cost, segments)] = [
+        one for one in await accounts.comparison() if one[0] == "machine"
+    ]
+    assert abs(cost - billed) <= segments
+
+
 async def test_a_controller_that_looks_all_along_charges_a_session_to_the_second(
     accounts: Accounts,
 ):

@@ -28,6 +28,8 @@ while not pathlib.Path('enough').exists():
     print('line', n, flush=True)
     n += 1
     time.sleep(0.2)"""
+INTERRUPTED = "KeyboardInterrupt"
+"""What a cell shows that was running when its kernel was ended."""
 PROMPT = ".jp-InputPrompt"
 
 pytestmark = [
@@ -51,14 +53,16 @@ def printed(folder: Path) -> list[str]:
         cell = nbformat.read(folder / "work.ipynb", 4).cells[0]
     except NotJSONError:
         return []
-    assert [one.name for one in cell.outputs] in ([], ["stdout"])
-    return "".join(one.text for one in cell.outputs).splitlines()
+    said = [one for one in cell.outputs if one.get("ename") != INTERRUPTED]
+    assert [one.name for one in said] in ([], ["stdout"])
+    return "".join(one.text for one in said).splitlines()
 
 
 async def shown(page) -> list[str]:
     """The lines in the page."""
     output = page.locator(".jp-CodeCell").first.locator(".jp-OutputArea-output")
-    return (await output.text_content() or "").splitlines() if await output.count() else []
+    said = [one for one in await output.all_text_contents() if INTERRUPTED not in one]
+    return "".join(said).splitlines()
 
 
 async def until(page, condition) -> None:

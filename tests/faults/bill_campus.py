@@ -69,6 +69,12 @@ def asked(campus, user, server=""):
     )
 
 
+def attempts(campus, user):
+    """What became of each attempt to make a machine for the user."""
+    found = campus.rows("SELECT state FROM intents WHERE claim = ?", campus.claim_of(user))
+    return [one["state"] for one in found]
+
+
 def creating(campus, user, **fault):
     """A fault that comes over the creation of one student's machine."""
     claim = campus.claim_of(user)

@@ -18,6 +18,8 @@ from urllib.request import Request, urlopen
 
 import boto3
 
+from gpuspawner.emulator.arm_sizes import ZONES
+
 Thing = dict[str, Any]
 
 _EC2_CONFIG = """
@@ -74,6 +76,10 @@ class Cloud:
             prices={**prices, "StandardSSD_LRS": 0.075},
             **{key: seed[key] for key in ("subscription", "group", "image")},
         )
+
+    def zones(self, seed: Mapping[str, Any]) -> int:
+        """In how many zones a student's machine may be."""
+        return len(ZONES["eastus"]) if self.name == "azure" else len(seed["subnets"])
 
     def word(self, ec2: str) -> str:
         """Its own word for one of EC2's."""
@@ -140,6 +146,7 @@ AZURE = Cloud(
         "InternalError": "InternalServerError",
         "RequestLimitExceeded": "TooManyRequests",
         "AuthFailure": "AuthorizationFailed",
+        "UnauthorizedOperation": "AuthorizationFailed",
         "InsufficientInstanceCapacity": "ZonalAllocationFailed",
         "VcpuLimitExceeded": "OperationNotAllowed",
         "L-DB2E81BA": "cores",

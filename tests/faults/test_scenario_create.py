@@ -52,12 +52,6 @@ def hits(school) -> int:
     return sum(rule["hits"] for rule in school.cloud("faults")["rules"])
 
 
-def attempts(school, user) -> list[str]:
-    """What became of each attempt to make a machine for the user."""
-    found = school.rows("SELECT state FROM intents WHERE claim = ?", school.claim_of(user))
-    return [one["state"] for one in found]
-
-
 # -- lost answers
 
 
@@ -68,14 +62,14 @@ def test_a_machine_whose_answer_was_an_error_is_found_and_no_other_is_made(schoo
     assert hits(school) >= 1  # the listing may show it before the request is sent again
     assert [one["id"] for one in bill.all_machines(school, "erred")] == [machine["id"]]
     assert len(bill.lines(school, "erred")) == 1
-    assert attempts(school, "erred") == ["accepted"]
+    assert bill.attempts(school, "erred") == ["accepted"]
 
 
 @scenario(8)
 def test_a_request_that_was_lost_on_its_way_is_sent_again(school):
     bill.creating(school, "unheard", when="before", count=2, drop=True)
     school.started("unheard")
-    assert (hits(school), attempts(school, "unheard")) == (2, ["accepted"])
+    assert (hits(school), bill.attempts(school, "unheard")) == (2, ["accepted"])
     assert len(bill.all_machines(school, "unheard")) == 1
 
 
@@ -89,7 +83,7 @@ def test_an_answer_that_comes_too_late_does_not_make_a_second_machine(school):
         lambda: school.cloud("calls")["calls"]["DescribeInstances"] > calls["DescribeInstances"] + 3
     )
     assert [one["id"] for one in bill.all_machines(school, "late")] == [machine["id"]]
-    assert attempts(school, "late") == ["accepted"]
+    assert bill.attempts(school, "late") == ["accepted"]
 
 
 # -- refusals
@@ -109,7 +103,7 @@ def test_starts_that_are_refused_for_too_many_calls_all_come_up(school):
     for user in users:
         school.until(lambda user=user: school.ready(user))
     assert hits(school) == 5
-    assert [attempts(school, user) for user in users] == [["accepted"]] * 4
+    assert [bill.attempts(school, user) for user in users] == [["accepted"]] * 4
 
 
 @scenario(11)
@@ -117,7 +111,7 @@ def test_a_full_zone_is_left_for_another(school):
     school.cloud("faults", {"kind": "capacity", "type": "*", "zone": "us-east-1a", "limit": 0})
     machine = school.started("second-zone")
     assert (machine["type"], machine["zone"] != "us-east-1a") == ("g4dn.xlarge", True)
-    assert attempts(school, "second-zone") == ["refused", "accepted"]
+    assert bill.attempts(school, "second-zone") == ["refused", "accepted"]
 
 
 @scenario(11)
@@ -256,7 +250,7 @@ def test_a_machine_that_is_not_listed_yet_is_not_made_again(school):
     school.cloud("faults", {"kind": "lag", "hidden": 4, "stale": 4})
     machine = school.started("unseen")
     assert [one["id"] for one in bill.all_machines(school, "unseen")] == [machine["id"]]
-    assert attempts(school, "unseen") == ["accepted"]
+    assert bill.attempts(school, "unseen") == ["accepted"]
 
 
 @scenario(15)

@@ -7,9 +7,9 @@ state says which: `Attached`, or `Reserved` for a machine that is deallocated. S
 runs is told at every look, to any process, and so is since when one has been off; of one that is off,
 its last start is not.
 
-Two things are known better by who has looked all along, and are kept from one look to the next: a
-machine's first run is billed from when it was made, and not from when that began; and deallocating,
-which is not billed, takes a while.
+Two things are known better by who has looked all along, or has had the machine made, and are kept from
+one look to the next: a machine's first run is billed from when it was made, and not from when that
+began; and deallocating, which is not billed, takes a while.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ A body is one object or a list of objects; `kind` says which. `GET` answers
   sends as 500 or 503
 * `drop`: end the connection without an answer
 * `pages`: `"missing"` leaves the second half out of DescribeInstances and says nothing,
-  `"duplicate"` repeats the first reservation at the end
+  `"duplicate"` repeats the first reservation at the end; on Azure it does nothing
 * `delay`: seconds of real time before the call is looked at
 * `when`: `"before"` (default), or `"after"`: the call is carried out and then the answer is lost
 * `probability`: 0 to 1, default 1; `count`: how often it happens, default for ever
@@ -24,7 +24,7 @@ The other kinds set one thing each, until they are set again:
 * `{"kind": "quota", "code": "L-DB2E81BA", "limit": 8}`: vCPUs; on Azure a family, or `cores`
 * `{"kind": "throttle", "on": true}`: the cloud's documented token buckets
 * `{"kind": "lag", "hidden": 5, "stale": 3}`: new things are not listed for `hidden` seconds, states
-  are those of `stale` seconds ago
+  are those of `stale` seconds ago; on Azure `hidden` alone does something, for machines
 * `{"kind": "times", "pending": 8, "stopping": 5, "shutting_down": 5, "attaching": 1}`: seconds
 * `{"kind": "machines", "behaviour": "mute", "count": 1, "tag": "gs-*", "id": "i-*"}`: how machines
   behave that boot from now on, the first `count` of them (default: all) whose id and whose tag
